@@ -1,0 +1,91 @@
+"""Makes the index equal to the source: prepare → gate → embed → publish.
+
+**What it does.** Plans against the manifest (an event only wakes it up; the listing is the truth),
+reads and chunks what changed, sets unusable documents aside with a reason, embeds the texts no
+model has seen yet in a bounded number of mapped batches, and publishes everything in one atomic
+commit. Readers see the old version of a document until its new one is complete. Emits
+`chunk_index` with the counts.
+
+**When it runs.** When `raw_documents` is updated; by hand with the form; or as
+`airflow dags test ingest_documents`, where it makes its own plan. A run that finds nothing to do
+skips its tasks and embeds nothing.
+
+**When it fails.** `gate`: more than `RAG_MAX_BAD_FRACTION` of the documents were bad, so nothing
+was published; open the report named in the log. `embed`: the model or its endpoint failed; what
+was embedded is cached, so clearing the task pays only for the rest. `publish`: the lake could not
+be written; clear it. `withheld`: the plan wanted to delete more documents than
+`max_delete_fraction` allows; additions went in, deletions wait for `allow_deletions`.
+
+**Who cares.** Everybody who searches: until this run succeeds they read yesterday's documents.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset, dag, task
+
+from include.orchestration.assets import CHUNK_INDEX, RAW_DOCUMENTS
+from include.orchestration.defaults import COMMIT, EMBED, LIGHT, SHARED, START, STEADY
+from include.orchestration.params import ALLOW_DELETIONS, REBUILD, REREAD
+
+
+@dag(
+    schedule=[RAW_DOCUMENTS],
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    tags=["ingestion", "index"],
+    doc_md=__doc__,
+    default_args=SHARED,
+    params={"reread": REREAD, "allow_deletions": ALLOW_DELETIONS, "rebuild": REBUILD},
+)
+def ingest_documents() -> None:
+    @task(**LIGHT)
+    def plan(params: dict[str, bool], triggering_asset_events: object = None) -> dict[str, object]:
+        """Lists the source and diffs it with the manifest; skips the run when they agree."""
+        from include.orchestration.steps import plan_ingestion
+
+        return plan_ingestion(params, triggering_asset_events)
+
+    @task(**STEADY)
+    def prepare(changes: dict[str, object]) -> dict[str, object]:
+        """Reads, parses, cleans and chunks what changed."""
+        from include.orchestration.steps import prepare_documents
+
+        return prepare_documents(changes)
+
+    @task(**STEADY)
+    def gate(prepared: dict[str, object]) -> list[dict[str, object]]:
+        """Validates documents and chunks, then cuts the texts to embed into batches."""
+        from include.orchestration.steps import pass_gate
+
+        return pass_gate(prepared)
+
+    @task(map_index_template="{{ batch['label'] }}", **EMBED)
+    def embed(batch: dict[str, object]) -> dict[str, object]:
+        """Embeds one batch through the cache."""
+        from include.orchestration.steps import embed_texts
+
+        return embed_texts(batch)
+
+    @task(outlets=[CHUNK_INDEX], trigger_rule="none_failed_min_one_success", **COMMIT)
+    def publish(outlet_events: dict[Asset, object]) -> dict[str, object]:
+        """Publishes chunks and manifest, and emits `chunk_index`."""
+        from include.orchestration.steps import publish_index
+
+        return publish_index(outlet_events[CHUNK_INDEX])
+
+    @task(**LIGHT)
+    def withheld(receipt: dict[str, object]) -> None:
+        """Fails when deletions wait for a person; everything else is published already."""
+        from include.orchestration.steps import refuse_withheld
+
+        refuse_withheld(receipt)
+
+    batches = gate(prepare(plan()))
+    published = publish()
+    batches >> embed.expand(batch=batches) >> published
+    batches >> published
+    withheld(published)
+
+
+ingest_documents()

@@ -1,0 +1,10 @@
+"""`python -m include …`: the operator's command line."""
+
+from __future__ import annotations
+
+import sys
+
+from include.commands.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Puts units together to chunks, so that an edit changes only the chunks around it.
+
+Packing from the top would move every boundary below an insertion. Here each boundary has a rank
+of its own: how strong it is (words, sentences, blocks, sections), and among equals a hash of the
+words behind it. In that order, weakest first, a boundary is dissolved when the two sides fit one
+chunk together. What happens at a boundary depends on its neighbourhood alone: how far an edit
+reaches falls off faster than exponentially (the process is random sequential adsorption).
+No two chunks side by side fit into one, but where a section boundary parts them.
+"""
+
+from __future__ import annotations
+
+import re
+from zlib import crc32
+
+from include.chunking.units import SECTION, Unit
+
+_SEEN_CHARACTERS = 160
+_LONG_WORD = re.compile(rb"\S{5,}")
+
+
+def merged(text: str, units: list[Unit], budget: int) -> list[tuple[int, int]]:
+    """The first and last unit of every chunk, in order.
+
+    Sections come together only when one of the two sides is tiny (a quarter of the budget).
+    """
+    first, last = list(range(len(units))), list(range(len(units)))
+    for unit in _weakest_first(text, units):
+        left, right = first[unit - 1], last[unit]
+        left_tokens = units[unit - 1].tokens_end - units[left].tokens_start
+        right_tokens = units[right].tokens_end - units[unit].tokens_start
+        if units[right].tokens_end - units[left].tokens_start > budget:
+            continue
+        if units[unit].strength >= SECTION and min(left_tokens, right_tokens) > budget // 4:
+            continue
+        last[left], first[right] = right, left
+    chunks = [(0, last[0])]
+    while chunks[-1][1] + 1 < len(units):
+        begin = chunks[-1][1] + 1
+        chunks.append((begin, last[begin]))
+    return chunks
+
+
+def _weakest_first(text: str, units: list[Unit]) -> list[int]:
+    ranks = [(unit.strength << 64) - _signature(text, unit) for unit in units]
+    return sorted(range(1, len(units)), key=ranks.__getitem__)
+
+
+def _signature(text: str, unit: Unit) -> int:
+    """64 bits: the smallest hash of two neighbouring long words, then the hash of all that is seen.
+
+    The smallest one survives most edits of a paragraph, wherever they are; the whole decides
+    between paragraphs that share it. Short words are left out: every paragraph has the same.
+    """
+    seen = text[unit.start : min(unit.end, unit.start + _SEEN_CHARACTERS)]
+    raw = seen.encode("utf-8", "surrogatepass")
+    words = _LONG_WORD.findall(raw)
+    whole = crc32(raw)
+    return min(map(crc32, map(bytes.__add__, words, words[1:])), default=whole) << 32 | whole

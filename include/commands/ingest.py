@@ -1,0 +1,115 @@
+"""`plan` and `sync`: what a run would do, and the run itself, in this process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from include.commands.progress import bar
+from include.planning import Plan
+from include.stages.accepted import Accepted
+from include.stages.batch import ToEmbed, batch
+from include.stages.check import Checked, check
+from include.stages.detect import Changes, detect
+from include.stages.embed import embed
+from include.stages.prepare import Prepared, prepare
+from include.stages.publish import publish
+from include.storage.artifacts import Artifacts
+from include.wiring import Platform, new_run_id
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What a person may ask of a run; see DetectOptions."""
+
+    reread: bool = False
+    allow_deletions: bool = False
+    rebuild: bool = False
+
+
+def plan(platform: Platform, switches: Switches = Switches()) -> Json:
+    """What `sync` would do now, counted exactly; spends and changes nothing."""
+    run_id = f"plan-{new_run_id()}"
+    artifacts = platform.artifacts(run_id)
+    try:
+        changes = _detected(platform, run_id, switches)
+        if changes.nothing:
+            return _planned(changes, {}, ToEmbed((), 0, 0, 0, 0)).to_json()
+        prepared = _prepared(platform, artifacts, changes)
+        accepted = Accepted(Checked(prepared, bad_uri="", report_uri=""), artifacts)
+        to_embed = batch(accepted, platform.cache, max_tasks=1)
+        return _planned(changes, accepted.counts(), to_embed).to_json()
+    finally:
+        artifacts.remove()
+
+
+def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int]:
+    """Makes the index equal to the source; returns the receipt and the exit status.
+
+    Status 1 means that deletions were withheld; everything else is published.
+    """
+    began = time.monotonic()
+    run_id = new_run_id()
+    changes = _detected(platform, run_id, switches)
+    done: Json = {"run_id": run_id, "embedded": 0, "reused": 0, "published": 0, "retracted": 0}
+    counts, to_embed = {}, ToEmbed((), 0, 0, 0, 0)
+    if not changes.nothing:
+        artifacts = platform.artifacts(run_id)
+        prepared = _prepared(platform, artifacts, changes)
+        accepted = Accepted(check(prepared, platform.gate, artifacts), artifacts)
+        to_embed = batch(accepted, platform.cache, max_tasks=platform.settings.max_mapped_tasks)
+        _embed(platform, artifacts, to_embed)
+        done = asdict(publish(accepted, to_embed, platform.destination, now=datetime.now(UTC)))
+        counts = accepted.counts()
+    receipt = {
+        **_planned(changes, counts, to_embed).to_json(),
+        **done,
+        "quarantined": counts.get("rejected", 0),
+        "withheld": changes.withheld,
+        "cost_usd": "0",
+        "seconds": round(time.monotonic() - began, 2),
+    }
+    return receipt, 1 if changes.withheld else 0
+
+
+def _detected(platform: Platform, run_id: str, switches: Switches) -> Changes:
+    platform.require_index(rebuild=switches.rebuild)
+    options = platform.detect_options(run_id, **asdict(switches))
+    sources = list(platform.sources.values())
+    return detect(sources, platform.tables, platform.artifacts(run_id), options)
+
+
+def _prepared(platform: Platform, artifacts: Artifacts, changes: Changes) -> Prepared:
+    reading = platform.reading(rebuild=changes.rebuild)
+    with bar("Reading", changes.added + changes.touched) as advance:
+        return prepare(changes, reading, platform.tables, artifacts, on_progress=advance)
+
+
+def _embed(platform: Platform, artifacts: Artifacts, to_embed: ToEmbed) -> None:
+    with bar("Embedding", to_embed.texts) as advance:
+        embedder = platform.cached_embedder(advance)
+        for each in to_embed.batches:
+            embed(each, embedder, artifacts)
+
+
+def _planned(changes: Changes, counts: dict[str, int], to_embed: ToEmbed) -> Plan:
+    return Plan(
+        added=counts.get("added", 0),
+        changed=counts.get("changed", 0),
+        moved=counts.get("moved", 0),
+        copied=counts.get("copied", 0),
+        metadata=counts.get("metadata", 0),
+        touched=counts.get("touched", 0),
+        removed=counts.get("removed", changes.removed),
+        rejected=counts.get("rejected", 0),
+        unchanged=changes.unchanged + counts.get("touched", 0),
+        held=changes.held,
+        chunks=to_embed.chunks,
+        chunks_to_embed=to_embed.texts,
+        tokens_to_embed=to_embed.tokens,
+        deletions_withheld=changes.withheld,
+    )

@@ -1,0 +1,176 @@
+"""Reads the arguments, runs one command, prints its answer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.commands import show
+from include.errors import ConfigurationError, PlatformError
+from include.observability.log import log_to_stderr
+from include.settings import Settings
+from include.wiring import Platform
+
+if TYPE_CHECKING:
+    from include.commands.ingest import Switches
+
+Json = dict[str, Any]
+Command = Callable[[Platform, argparse.Namespace], tuple[Json, int]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status and never shows a traceback for our errors."""
+    chosen = _parser().parse_args(arguments)
+    log_to_stderr(verbose=chosen.json or chosen.verbose)
+    try:
+        answer, status = chosen.run(Platform(Settings.from_environment()), chosen)
+    except KeyboardInterrupt:
+        print(
+            "Interrupted. Nothing is lost: what was embedded is cached; run it again to go on.",
+            file=sys.stderr,
+        )
+        return 130
+    except PlatformError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigurationError) else 1
+    try:
+        print(json.dumps(answer, ensure_ascii=False) if chosen.json else chosen.show(answer))
+    except BrokenPipeError:
+        sys.stderr.close()
+    return int(status)
+
+
+def _plan(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.ingest import plan
+
+    return plan(platform, _switches(chosen)), 0
+
+
+def _sync(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.ingest import sync
+
+    return sync(platform, _switches(chosen))
+
+
+def _search(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.query import search
+
+    return search(platform, chosen.text, k=chosen.k, mode=chosen.mode, index=chosen.index), 0
+
+
+def _ask(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.query import ask
+
+    return ask(platform, chosen.text, k=chosen.k), 0
+
+
+def _trace(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.query import trace
+
+    return trace(platform, chosen.trace_id), 0
+
+
+def _status(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.state import status
+
+    return status(platform), 0
+
+
+def _indexes(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.state import indexes
+
+    return indexes(platform), 0
+
+
+def _rollback(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.state import indexes
+
+    platform.registry.rollback()
+    return indexes(platform), 0
+
+
+def _quarantine(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.state import quarantined
+
+    return quarantined(platform), 0
+
+
+def _evaluate(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.evaluate import evaluate
+
+    return evaluate(
+        platform,
+        chosen.questions,
+        index=chosen.index,
+        mode=chosen.mode,
+        baseline=chosen.baseline,
+    )
+
+
+def _switches(chosen: argparse.Namespace) -> Switches:
+    from include.commands.ingest import Switches
+
+    return Switches(chosen.reread, chosen.allow_deletions, chosen.rebuild)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m include",
+        description="Keeps a searchable index equal to your documents, and answers from it.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Command, shown: Callable[[Json], str], promise: str) -> Any:
+        command = commands.add_parser(name, help=promise, description=promise)
+        command.add_argument("--json", action="store_true", help="print one JSON object to stdout")
+        command.add_argument("-v", "--verbose", action="store_true", help="log stages to stderr")
+        command.set_defaults(run=run, show=shown)
+        return command
+
+    for name, run, shown, promise in (
+        ("plan", _plan, show.plan, "Tell what a sync would do and cost; change nothing."),
+        ("sync", _sync, show.receipt, "Make the index equal to the source."),
+    ):
+        command = add(name, run, shown, promise)
+        command.add_argument(
+            "--reread", action="store_true", help="open every file, whatever its stamp"
+        )
+        command.add_argument(
+            "--allow-deletions", action="store_true", help="lift max_delete_fraction for this run"
+        )
+        command.add_argument(
+            "--rebuild",
+            action="store_true",
+            help="fill the index of changed settings, then switch to it",
+        )
+    search = add("search", _search, show.hits, "Find the chunks that match a text.")
+    search.add_argument("text")
+    search.add_argument("-k", type=int, default=10, help="how many hits (default 10)")
+    search.add_argument("--mode", choices=("hybrid", "vector", "text"), default="hybrid")
+    search.add_argument("--index", help="search this index instead of the live one")
+    ask = add("ask", _ask, show.answer, "Answer a question from the documents, with citations.")
+    ask.add_argument("text")
+    ask.add_argument("-k", type=int, default=10, help="how many chunks to read (default 10)")
+    trace = add("trace", _trace, show.plain, "Show the whole chain behind one answer.")
+    trace.add_argument("trace_id")
+    add("status", _status, show.status, "Show what the lake holds.")
+    add("indexes", _indexes, show.indexes, "List the indexes and their states.")
+    add("rollback", _rollback, show.indexes, "Make the previous index live again; embeds nothing.")
+    quarantine = add(
+        "quarantine", _quarantine, show.quarantine, "Show documents set aside, and why."
+    )
+    quarantine.add_argument("action", choices=("list",), help="list them")
+    evaluate = add("evaluate", _evaluate, show.evaluation, "Score retrieval with golden questions.")
+    evaluate.add_argument(
+        "--questions", type=Path, help="JSONL file (default: the demo's questions)"
+    )
+    evaluate.add_argument("--index", help="evaluate this index instead of the live one")
+    evaluate.add_argument("--mode", choices=("hybrid", "vector", "text"), default="hybrid")
+    evaluate.add_argument(
+        "--baseline", type=Path, help="JSON of an earlier evaluation to compare with"
+    )
+    return parser

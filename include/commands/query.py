@@ -1,0 +1,69 @@
+"""`search`, `ask` and `trace`: reading from an index."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from typing import Any
+
+from include.documents import Hit
+from include.errors import ConfigurationError
+from include.retrieval.search import Mode, Searcher
+from include.wiring import Platform
+
+Json = dict[str, Any]
+
+
+def searcher(platform: Platform, index: str | None = None) -> Searcher:
+    """A searcher on the live index, or on the one named.
+
+    Raises ConfigurationError when there is none yet, or when another model filled it.
+    """
+    name = index or platform.live_index()
+    if platform.registry.get(name).embedder != platform.embedder.identity.id:
+        raise ConfigurationError(
+            f"The index {name!r} was filled by {platform.registry.get(name).embedder!r}; the "
+            f"configured RAG_EMBEDDER is {platform.embedder.identity.id!r}. Set it back, or make "
+            f"the index for it: `python -m include sync --rebuild`."
+        )
+    return Searcher(platform.embedder, platform.store, name)
+
+
+def search(
+    platform: Platform, text: str, *, k: int = 10, mode: Mode = "hybrid", index: str | None = None
+) -> Json:
+    """The `k` best chunks for a text."""
+    chosen = searcher(platform, index)
+    return {"index": chosen.index, "hits": [_hit(hit) for hit in chosen.search(text, k, mode=mode)]}
+
+
+def _hit(hit: Hit) -> Json:
+    return {**asdict(hit), "heading": list(hit.heading), "metadata": dict(hit.metadata)}
+
+
+def ask(platform: Platform, text: str, *, k: int = 10) -> Json:
+    """An answer from the documents with its citations; its trace is kept in the lake."""
+    from include.retrieval.extractive import ExtractiveAnswerer
+
+    trace = ExtractiveAnswerer(searcher(platform)).ask(text, k)
+    body = json.dumps(trace.as_json(), ensure_ascii=False, indent=1).encode("utf-8")
+    platform.lake.objects.write(_trace_path(trace.trace_id), body)
+    return trace.answer.as_json()
+
+
+def trace(platform: Platform, trace_id: str) -> Json:
+    """The whole chain behind an answer. Raises ConfigurationError for an unknown id."""
+    known = re.fullmatch(r"[0-9a-f-]{36}", trace_id)
+    stored = platform.lake.objects.read(_trace_path(trace_id)) if known else None
+    if stored is None:
+        raise ConfigurationError(
+            f"There is no trace {trace_id!r} in {platform.settings.lake_uri}: `ask` prints the id "
+            f"of each answer."
+        )
+    chain: Json = json.loads(stored.data)
+    return chain
+
+
+def _trace_path(trace_id: str) -> str:
+    return f"traces/{trace_id}.json"

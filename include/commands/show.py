@@ -1,0 +1,143 @@
+"""What people read: each function turns a command's JSON into a few lines of plain text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote
+
+Json = dict[str, Any]
+
+
+def plain(answer: Json) -> str:
+    """The JSON, indented."""
+    return json.dumps(answer, indent=2, ensure_ascii=False)
+
+
+def plan(answer: Json) -> str:
+    """Counts by class of change, then what would be embedded and what it would cost."""
+    changes = ", ".join(f"{answer[name]} {name}" for name in _CLASSES if answer.get(name))
+    lines = [f"Documents: {changes or 'nothing changed'}; {answer['unchanged']} unchanged."]
+    if answer.get("deletions_withheld"):
+        lines.append(_withheld(answer["deletions_withheld"]))
+    lines.append(
+        f"Chunks: {answer['chunks']}, of which {answer['chunks_to_embed']} are to be embedded "
+        f"({answer['tokens_to_embed']} tokens, ${answer['estimated_cost_usd']})."
+    )
+    return "\n".join(lines)
+
+
+def receipt(answer: Json) -> str:
+    """What the run did."""
+    changes = ", ".join(f"{answer[name]} {name}" for name in _CLASSES if answer.get(name))
+    if not changes and not answer.get("withheld") and not answer.get("quarantined"):
+        return (
+            f"Nothing changed: {answer['unchanged']} documents, 0 embedded ({answer['seconds']} s)."
+        )
+    lines = [
+        f"Documents: {changes or 'nothing changed'}; {answer['unchanged']} unchanged.",
+        f"Texts: {answer['embedded']} embedded, {answer['reused']} reused from the cache. "
+        f"Chunks: {answer['published']} published, {answer['retracted']} retracted.",
+        f"Run {answer['run_id']} took {answer['seconds']} s and cost ${answer['cost_usd']}.",
+    ]
+    if answer.get("quarantined"):
+        lines.append(
+            f"{answer['quarantined']} set aside: `python -m include quarantine list` says why."
+        )
+    if answer.get("withheld"):
+        lines.append(_withheld(answer["withheld"]))
+    return "\n".join(lines)
+
+
+def hits(answer: Json) -> str:
+    """Ranked passages with their place."""
+    if not answer["hits"]:
+        return "Nothing found."
+    return "\n\n".join(
+        f"{rank}. {' > '.join([hit['title'], *hit['heading']])}  ({hit['score']:.4f})\n"
+        f"   {_place(hit)}\n   {_excerpt(hit['text'])}"
+        for rank, hit in enumerate(answer["hits"], start=1)
+    )
+
+
+def answer(answer: Json) -> str:
+    """The answer, its sources, and what produced it."""
+    sources = [
+        f"  [{cited['marker']}] {cited['title']}: {_place(cited)}" for cited in answer["citations"]
+    ]
+    how = "extracted from the documents; no chat model is configured"
+    if answer["model"] != "extractive":
+        how = f"by {answer['model']}"
+    parts = [answer["answer"], *(["Sources:", *sources] if sources else [])]
+    parts.append(
+        f"({how}; index {answer['index']}; ${answer['cost_usd']}; trace {answer['trace_id']})"
+    )
+    return "\n".join(parts)
+
+
+def status(answer: Json) -> str:
+    """What the lake holds."""
+    last = answer["last_sync"]
+    return "\n".join(
+        [
+            f"Source      {' '.join(answer['source'])}",
+            f"Lake        {answer['lake']}",
+            f"Live index  {answer['live_index'] or 'none yet: run `python -m include sync`'}",
+            f"Documents   {answer['documents']}  ({answer['quarantined']} quarantined)",
+            f"Chunks      {answer['chunks']}  ({answer['embeddings']} embeddings cached)",
+            f"Last sync   {last['finished_at'] if last else 'never'}",
+            f"Spent today ${answer['spend_today_usd']}",
+        ]
+    )
+
+
+def indexes(answer: Json) -> str:
+    """One line an index."""
+    if not answer["indexes"]:
+        return "No index yet: run `python -m include sync`."
+    return "\n".join(f"{each['state']:<10} {each['name']}" for each in answer["indexes"])
+
+
+def quarantine(answer: Json) -> str:
+    """One line a document."""
+    if not answer["items"]:
+        return "Nothing is in quarantine."
+    return "\n".join(_quarantined(answer["items"]))
+
+
+def evaluation(answer: Json) -> str:
+    """The metrics, against the baseline if there is one."""
+    baseline = answer["baseline"] or {}
+    lines = [
+        f"{name:<10} {value:.4f}"
+        + (f"  (baseline {baseline[name]:.4f})" if name in baseline else "")
+        for name, value in answer["metrics"].items()
+    ]
+    return "\n".join(
+        [*lines, f"Verdict: {answer['verdict']} over {answer['questions']} questions."]
+    )
+
+
+_CLASSES = ("added", "changed", "moved", "copied", "metadata", "removed")
+
+
+def _withheld(count: int) -> str:
+    return (
+        f"{count} documents are gone from the source, more than max_delete_fraction allows: they "
+        f"stay searchable. If the deletion is intended, add --allow-deletions."
+    )
+
+
+def _place(cited: Json) -> str:
+    return f"{unquote(cited['uri'])} [{cited['start']}:{cited['end']}]"
+
+
+def _excerpt(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 240 else line[:240].rsplit(" ", 1)[0] + " …"
+
+
+def _quarantined(items: Iterable[Json]) -> Iterable[str]:
+    for item in items:
+        yield f"{item['reason']:<20} {unquote(item['uri'])}\n  {item['detail']} (since {item['since']}, {item['tries']} tries)"

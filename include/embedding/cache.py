@@ -1,0 +1,182 @@
+"""The content-addressed embedding cache: a text is paid for once per model, wherever it occurs.
+
+One LanceDB table per embedder identity, keyed by the text's hash. Rows are written batch by batch
+and never change, so nothing that fails afterwards can lose what was paid for.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from include.documents import text_hash
+from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray
+from include.errors import ModelError
+from include.storage.lance import LanceDatabase
+
+
+def cache_schema(dimensions: int) -> pa.Schema:
+    """The row of a cache: `checksum` is the CRC-32 of the vector's little-endian bytes."""
+    return pa.schema(
+        [
+            pa.field("text_hash", pa.string(), nullable=False),
+            pa.field("vector", pa.list_(pa.float32(), dimensions), nullable=False),
+            pa.field("checksum", pa.uint32(), nullable=False),
+            pa.field("created_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        ]
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class EmbeddingCache:
+    """The vectors of one embedder by text hash; several processes may read and write at once."""
+
+    def __init__(
+        self,
+        database: LanceDatabase,
+        identity: EmbedderIdentity,
+        *,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self.identity = identity
+        self._dimensions = identity.dimensions
+        schema = cache_schema(identity.dimensions)
+        self._table = database.table(f"embeddings_{identity.id}", schema, "text_hash")
+        self._clock = clock
+
+    def count(self) -> int:
+        """How many texts have a vector."""
+        return self._table.count()
+
+    def missing(self, hashes: Sequence[str]) -> list[str]:
+        """The hashes without a vector, each once, in the order given."""
+        known = set(self._table.lookup(hashes, ["text_hash"])["text_hash"])
+        return [name for name in dict.fromkeys(hashes) if name not in known]
+
+    def get(self, hashes: Sequence[str]) -> tuple[list[str], FloatArray]:
+        """The hashes that have a vector, in no particular order, and their vectors, row by row.
+
+        A vector that does not fit its checksum is deleted and counts as absent.
+        """
+        found = self._table.lookup(hashes, ["text_hash", "vector", "checksum"])
+        vectors = found["vector"].to_numpy().astype(np.float32, copy=False)
+        vectors = vectors.reshape(len(found), self._dimensions)
+        sound = _checksums(vectors) == found["checksum"].to_numpy()
+        if not sound.all():
+            self._table.delete(found.filter(~sound)["text_hash"].to_list())
+        return found.filter(sound)["text_hash"].to_list(), vectors[sound]
+
+    def put(self, hashes: Sequence[str], vectors: FloatArray) -> None:
+        """Stores one vector per hash in one commit; a hash that has one already keeps it.
+
+        `vectors` has shape (len(hashes), dimensions).
+        """
+        if not hashes:
+            return
+        matrix = np.ascontiguousarray(vectors, dtype="<f4")
+        columns = [
+            pa.array(hashes, pa.string()),
+            pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), self._dimensions),
+            pa.array(_checksums(matrix)),
+            pa.array([self._clock()] * len(hashes), pa.timestamp("us", tz="UTC")),
+        ]
+        self._table.insert_absent(pa.table(columns, schema=self._table.schema))
+
+    def optimize(self, older_than: timedelta) -> None:
+        """Compacts the small files that batches leave and prunes versions older than that."""
+        self._table.optimize(older_than)
+
+
+def _checksums(vectors: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
+    return np.fromiter((zlib.crc32(row.data) for row in vectors), np.uint32, len(vectors))
+
+
+def _described(vectors: FloatArray) -> str:
+    broken = int((~np.isfinite(vectors)).sum())
+    return f"shape {vectors.shape} with {broken} values that are NaN or infinite"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingUsage:
+    """Distinct texts since the start: sent to the model, and found in the cache."""
+
+    embedded: int = 0
+    reused: int = 0
+
+
+class CachedEmbedder:
+    """An Embedder that asks another one only for texts that the cache does not hold."""
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        cache: EmbeddingCache,
+        *,
+        batch_texts: int = 256,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self._embedder = embedder
+        self._cache = cache
+        self._batch_texts = batch_texts
+        self._on_progress = on_progress
+        self.usage = EmbeddingUsage()
+
+    @property
+    def identity(self) -> EmbedderIdentity:
+        """That of the embedder behind it."""
+        return self._embedder.identity
+
+    def embed_documents(self, texts: Sequence[str]) -> FloatArray:
+        """Vectors of shape (len(texts), dimensions), in the order of the texts.
+
+        Every batch is in the cache before the next is embedded: a crash pays for one batch again.
+        `on_progress` hears how many distinct texts were done since it was last called. Raises
+        ModelError when the model's answer has another shape or is not finite; nothing of that
+        batch is stored then.
+        """
+        hashes = [text_hash(text) for text in texts]
+        distinct = dict(zip(hashes, texts, strict=True))
+        found, vectors = self._cache.get(list(distinct))
+        parts, names = [vectors], list(found)
+        self._count(reused=len(found))
+        for batch in self._batches(distinct, set(found)):
+            parts.append(self._embed(batch, [distinct[name] for name in batch]))
+            names += batch
+            self._count(embedded=len(batch))
+        row = {name: at for at, name in enumerate(names)}
+        return np.concatenate(parts)[[row[name] for name in hashes]]
+
+    def embed_query(self, text: str) -> FloatArray:
+        """The query's vector, of shape (dimensions,); queries are not cached."""
+        return self._embedder.embed_query(text)
+
+    def _batches(self, texts: dict[str, str], known: set[str]) -> Iterator[list[str]]:
+        # Texts of equal length together: padding is what makes mixed batches slow.
+        absent = sorted(texts.keys() - known, key=lambda name: (-len(texts[name]), name))
+        for at in range(0, len(absent), self._batch_texts):
+            yield absent[at : at + self._batch_texts]
+
+    def _embed(self, hashes: list[str], texts: list[str]) -> FloatArray:
+        vectors = np.asarray(self._embedder.embed_documents(texts))
+        expected = (len(texts), self.identity.dimensions)
+        if vectors.shape != expected or not np.isfinite(vectors).all():
+            raise ModelError(
+                f"Embedder {self.identity.id} should return finite vectors of shape {expected}, "
+                f"returned {_described(vectors)}. Nothing of this batch was stored."
+            )
+        self._cache.put(hashes, vectors)
+        return vectors.astype(np.float32, copy=False)
+
+    def _count(self, *, embedded: int = 0, reused: int = 0) -> None:
+        usage = self.usage
+        self.usage = EmbeddingUsage(usage.embedded + embedded, usage.reused + reused)
+        if self._on_progress is not None and embedded + reused:
+            self._on_progress(embedded + reused)

@@ -1,0 +1,1 @@
+"""Evaluation: golden questions in, metrics and a verdict out."""

@@ -1,0 +1,1 @@
+"""Everything that knows Airflow: assets, shared Dag arguments and the bodies of the tasks."""

@@ -1,0 +1,11 @@
+"""The assets that connect the Dags: `raw_documents` wakes ingestion, `chunk_index` its readers.
+
+An event is a wake-up, never the truth: whoever is woken plans against the manifest.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset
+
+RAW_DOCUMENTS = Asset(name="raw_documents", uri="rag://source/raw_documents", group="rag")
+CHUNK_INDEX = Asset(name="chunk_index", uri="rag://lake/chunk_index", group="rag")

@@ -1,0 +1,43 @@
+"""What the Dags share: owner, start date, and retries, timeouts and pools by kind of task.
+
+Transient errors are retried with growing delays; permanent ones (see include/errors.py) fail the
+task at once, because the same input would fail again.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+
+from include.errors import PermanentError
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+SHARED: dict[str, Any] = {
+    "owner": "data-platform",
+    "retries": 3,
+    "retry_delay": timedelta(seconds=20),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+    "retry_policy": ExceptionRetryPolicy(
+        rules=[RetryRule(exception=PermanentError, action=RetryAction.FAIL)]
+    ),
+}
+
+LIGHT: dict[str, Any] = {"execution_timeout": timedelta(minutes=30)}
+"""Reads listings and manifests."""
+
+STEADY: dict[str, Any] = {"execution_timeout": timedelta(hours=4)}
+"""Reads documents; takes as long as what changed is large."""
+
+EMBED: dict[str, Any] = {
+    "execution_timeout": timedelta(hours=6),
+    "pool": "embedding",
+    "retries": 5,
+}
+"""Loads a model or pays a provider; the pool bounds how many run at once over all Dags."""
+
+COMMIT: dict[str, Any] = {"execution_timeout": timedelta(hours=2)}
+"""Writes tables; safe to repeat."""

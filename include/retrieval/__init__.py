@@ -1,0 +1,1 @@
+"""Retrieval: a question in, ranked passages and cited answers out."""

@@ -1,0 +1,97 @@
+"""Answers: what is told to the person who asked, where it stands, and how it came about.
+
+An answer without a chat model is extractive: whole sentences of the documents, word for word, and
+labelled so. Every answerer fills the same `Answer` and `Trace`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from include.documents import Hit
+from include.retrieval.search import Mode
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A cited place: `document[start:end] == text` in this version of the document."""
+
+    marker: int
+    chunk_id: str
+    uri: str
+    version: str
+    start: int
+    end: int
+    title: str
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is told to the person who asked. `[1]` in the answer refers to the citation's marker."""
+
+    answer: str
+    citations: tuple[Citation, ...]
+    model: str
+    prompt: Mapping[str, object] | None
+    index: str
+    usage: Mapping[str, int]
+    cost_usd: Decimal
+    trace_id: str
+
+    def as_json(self) -> Json:
+        """The answer as JSON values; money as a decimal string."""
+        return asdict(self) | {
+            "citations": [asdict(citation) for citation in self.citations],
+            "cost_usd": str(self.cost_usd),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TracedHit:
+    """A chunk that the answer could draw on, without its text."""
+
+    chunk_id: str
+    document_id: str
+    uri: str
+    version: str
+    start: int
+    end: int
+    score: float
+
+    @classmethod
+    def of(cls, hit: Hit) -> TracedHit:
+        """The hit's place and score."""
+        return cls(
+            hit.chunk_id, hit.document_id, hit.uri, hit.version, hit.start, hit.end, hit.score
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The whole chain behind one answer: enough to ask again and to compare."""
+
+    trace_id: str
+    asked_at: datetime
+    seconds: float
+    question: str
+    mode: Mode
+    k: int
+    embedder: str
+    hits: tuple[TracedHit, ...]
+    answer: Answer
+
+    def as_json(self) -> Json:
+        """The trace as JSON values, the answer's own keys inside `answer`."""
+        return {
+            **asdict(self),
+            "asked_at": self.asked_at.isoformat(),
+            "hits": [asdict(hit) for hit in self.hits],
+            "answer": self.answer.as_json(),
+        }

@@ -1,0 +1,264 @@
+"""Frozen, typed settings: the only reader of the environment.
+
+Every `RAG_*` variable is read here, once, and documented in `.env.example`. A wrong value fails
+at start with its name, the value and what is allowed; a misspelt name fails too.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+from include.errors import ConfigurationError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """What is indexed: the URIs, the globs that select keys, and the largest file worth reading."""
+
+    uris: tuple[str, ...]
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    max_document_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSettings:
+    """Which model embeds, at which precision, on which engine; where exported models are kept."""
+
+    provider: str
+    name: str
+    precision: str
+    engine: str
+    model_cache: Path
+    batch_texts: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkingSettings:
+    """The token budget of a chunk and the overlap inside a section, in the embedder's tokens."""
+
+    tokens: int
+    overlap_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """When a run is refused as a whole."""
+
+    max_bad_fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Limits that need a person to be exceeded; `None` means no limit."""
+
+    max_delete_fraction: float = 0.5
+    daily_usd: Decimal | None = None
+    run_usd: Decimal | None = None
+    approval_usd: Decimal | None = None
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, object], name: str = "rag_budgets") -> Budgets:
+        """Budgets from the Variable's mapping; an unknown or absurd entry is an error."""
+        allowed = ("max_delete_fraction", "daily_usd", "run_usd", "approval_usd")
+        for key, value in raw.items():
+            if key not in allowed:
+                raise ConfigurationError(
+                    f"Variable {name} has an unknown entry {key!r}; allowed are {', '.join(allowed)}."
+                )
+            _positive(value, f"Variable {name}, entry {key}")
+        fraction = raw.get("max_delete_fraction")
+        if fraction is not None and float(str(fraction)) > 1:
+            raise ConfigurationError(
+                f"Variable {name}, entry max_delete_fraction should be between 0 and 1, is {fraction!r}."
+            )
+        return cls(
+            0.5 if fraction is None else float(str(fraction)),
+            *(None if raw.get(key) is None else Decimal(str(raw[key])) for key in allowed[1:]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be configured, after validation."""
+
+    source: SourceSettings
+    lake_uri: str
+    embedding: EmbeddingSettings
+    chunking: ChunkingSettings
+    gate: GateSettings
+    budgets: Budgets
+    chat_model: str
+    vector_store: str
+    redis_url: str | None
+    max_mapped_tasks: int
+    api_keys: tuple[str, ...]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Settings from `os.environ`, or from the mapping given.
+
+        Raises ConfigurationError for a value that cannot be used or a name that does not exist.
+        """
+        read = _Reader(os.environ if environment is None else environment)
+        settings = cls(
+            source=SourceSettings(
+                uris=_uris(
+                    "RAG_SOURCE_URI", read.text("RAG_SOURCE_URI", _local("data/inbox")), many=True
+                ),
+                include=tuple(read.text("RAG_SOURCE_INCLUDE", "**").split()),
+                exclude=tuple(read.text("RAG_SOURCE_EXCLUDE", "").split()),
+                max_document_bytes=read.number("RAG_MAX_DOCUMENT_MB", 50, 1, 10_000) * 1024**2,
+            ),
+            lake_uri=_uris("RAG_LAKE_URI", read.text("RAG_LAKE_URI", _local("data/lake")))[0],
+            embedding=EmbeddingSettings(
+                **_embedder(read.text("RAG_EMBEDDER", "local:all-MiniLM-L6-v2")),
+                precision=read.choice("RAG_EMBEDDER_PRECISION", "fp32", ("fp32", "int8")),
+                engine=read.choice("RAG_EMBEDDER_ENGINE", "auto", ("auto", "openvino", "torch")),
+                model_cache=Path(
+                    read.text("RAG_MODEL_CACHE", str(REPOSITORY / ".cache" / "models"))
+                ).expanduser(),
+                batch_texts=read.number("RAG_EMBED_BATCH_TEXTS", 512, 1, 100_000),
+            ),
+            chunking=ChunkingSettings(
+                tokens=read.number("RAG_CHUNK_TOKENS", 256, 16, 1_000_000),
+                overlap_tokens=read.number("RAG_CHUNK_OVERLAP_TOKENS", 32, 0, 1_000_000),
+            ),
+            gate=GateSettings(max_bad_fraction=read.fraction("RAG_MAX_BAD_FRACTION", 0.2)),
+            budgets=read.budgets("AIRFLOW_VAR_RAG_BUDGETS"),
+            chat_model=read.text("RAG_CHAT_MODEL", "none"),
+            vector_store=read.choice("RAG_VECTOR_STORE", "lancedb", ("lancedb",)),
+            redis_url=read.text("RAG_REDIS_URL", "") or None,
+            max_mapped_tasks=read.number("RAG_MAX_MAPPED_TASKS", 64, 1, 1_024),
+            api_keys=tuple(read.text("RAG_API_KEYS", "").replace(",", " ").split()),
+        )
+        read.refuse_unknown()
+        settings._refuse_contradictions()
+        return settings
+
+    def _refuse_contradictions(self) -> None:
+        chunking = self.chunking
+        if chunking.overlap_tokens * 2 > chunking.tokens:
+            raise ConfigurationError(
+                f"RAG_CHUNK_OVERLAP_TOKENS should be at most half of RAG_CHUNK_TOKENS "
+                f"({chunking.tokens}), is {chunking.overlap_tokens}."
+            )
+        lake = _path(self.lake_uri)
+        for uri in self.source.uris:
+            source = _path(uri)
+            if source and lake and (lake == source or source in lake.parents):
+                raise ConfigurationError(
+                    f"RAG_LAKE_URI ({self.lake_uri}) lies inside RAG_SOURCE_URI ({uri}): the "
+                    f"platform would index its own state. Put the lake elsewhere."
+                )
+
+
+class _Reader:
+    """Reads `RAG_*` variables, remembering the names, so that a stranger's name is noticed."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._known: set[str] = set()
+
+    def text(self, name: str, default: str) -> str:
+        self._known.add(name)
+        return self._environment.get(name, "").strip() or default
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            raise ConfigurationError(f"{name} should be one of {', '.join(allowed)}, is {value!r}.")
+        return value
+
+    def number(self, name: str, default: int, lowest: int, highest: int) -> int:
+        return self._parsed(
+            name, str(default), int, lowest, highest, f"a whole number from {lowest} to {highest}"
+        )
+
+    def fraction(self, name: str, default: float) -> float:
+        return self._parsed(name, str(default), float, 0.0, 1.0, "a number from 0 to 1")
+
+    def _parsed(
+        self, name: str, default: str, parse: Callable[[str], T], low: T, high: T, expected: str
+    ) -> T:
+        value = self.text(name, default)
+        try:
+            parsed = parse(value)
+        except ValueError:
+            parsed = None
+        if parsed is None or not low <= parsed <= high:  # type: ignore[operator]
+            raise ConfigurationError(f"{name} should be {expected}, is {value!r}.")
+        return parsed
+
+    def budgets(self, name: str) -> Budgets:
+        raw = self._environment.get(name, "").strip() or "{}"
+        try:
+            parsed = json.loads(raw)
+        except ValueError:
+            parsed = None
+        if not isinstance(parsed, dict):
+            raise ConfigurationError(f"{name} should be a JSON object, is {raw!r}.")
+        return Budgets.parse(parsed)
+
+    def refuse_unknown(self) -> None:
+        for name in self._environment:
+            if name.startswith("RAG_") and name not in self._known:
+                near = difflib.get_close_matches(name, self._known, 1)
+                hint = f" Did you mean {near[0]}?" if near else " See .env.example."
+                raise ConfigurationError(f"{name} is not a setting of this platform.{hint}")
+
+
+def _local(relative: str) -> str:
+    return (REPOSITORY / relative).as_uri()
+
+
+def _path(uri: str) -> Path | None:
+    parts = urlsplit(uri)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def _uris(name: str, value: str, many: bool = False) -> tuple[str, ...]:
+    uris = tuple(uri.rstrip("/") for uri in value.split())
+    if not many and len(uris) != 1:
+        raise ConfigurationError(f"{name} should be one URI, is {value!r}.")
+    for uri in uris:
+        parts = urlsplit(uri)
+        absolute_file = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+        if not absolute_file and not (parts.scheme == "s3" and parts.netloc):
+            raise ConfigurationError(
+                f"{name} should be file:///absolute/path or s3://bucket/prefix, is {uri!r}."
+            )
+    if len(set(uris)) != len(uris):
+        raise ConfigurationError(f"{name} names the same URI twice: {value!r}.")
+    return uris
+
+
+def _embedder(value: str) -> dict[str, str]:
+    provider, _, name = value.partition(":")
+    usable = name.isdigit() and int(name) > 0 if provider == "fake" else bool(name)
+    if provider not in ("local", "fake") or not usable:
+        raise ConfigurationError(
+            f"RAG_EMBEDDER should be local:<model or path>, or fake:<dimensions> for trials "
+            f"without a model; it is {value!r}."
+        )
+    return {"provider": provider, "name": name}
+
+
+def _positive(value: object, name: str) -> None:
+    try:
+        parsed = Decimal(str(value))
+    except InvalidOperation:
+        parsed = Decimal(-1)
+    if not parsed.is_finite() or parsed < 0:
+        raise ConfigurationError(f"{name} should be a number of at least 0, is {value!r}.")

@@ -1,0 +1,61 @@
+"""The record of a publish: the manifest learns what the index now holds, quarantine what it lacks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from include.stages.accepted import Accepted
+from include.stages.rows import PREPARED
+from include.storage.tables import Tables
+
+MANIFEST = [name for name in PREPARED if name not in ("change", "text", "blocks")]
+
+
+def record(accepted: Accepted, tables: Tables, *, run_id: str, now: datetime) -> None:
+    """One commit to the manifest and at most one to the quarantine; repeating changes nothing."""
+    gone = accepted.removed
+    published = _published(accepted, run_id, now)
+    rows = pl.concat([published, _touched(accepted, tables)])
+    tables.documents.replace(rows, gone)
+    _set_aside(accepted, tables, run_id=run_id, now=now)
+
+
+def _published(accepted: Accepted, run_id: str, now: datetime) -> pl.DataFrame:
+    moment = pl.lit(now).dt.cast_time_unit("us")
+    rows = [part.select(MANIFEST).collect() for part in accepted.document_parts()]
+    return pl.concat([pl.DataFrame(schema={n: PREPARED[n] for n in MANIFEST}), *rows]).with_columns(
+        pl.col("first_ingested").fill_null(moment), ingested=moment, run_id=pl.lit(run_id)
+    )
+
+
+def _touched(accepted: Accepted, tables: Tables) -> pl.DataFrame:
+    """The manifest rows of documents that only got a new stamp, with that stamp."""
+    stamps = accepted.touched
+    rows = tables.documents.lookup(stamps["id"].to_list())
+    return (
+        rows.drop("stamp", "sidecar_stamp")
+        .join(stamps, on="id")
+        .select(*MANIFEST, "ingested", "run_id")
+    )
+
+
+def _set_aside(accepted: Accepted, tables: Tables, *, run_id: str, now: datetime) -> None:
+    moment = pl.lit(now).dt.cast_time_unit("us")
+    rejected = accepted.rejected.filter(pl.col("reason") != "vanished")
+    before = tables.quarantine.lookup(rejected["id"].to_list(), ["id", "first_seen", "tries"])
+    rows = rejected.join(before, on="id", how="left").with_columns(
+        pl.col("first_seen").fill_null(moment),
+        (pl.col("tries").fill_null(0) + 1).cast(pl.Int32).alias("tries"),
+        last_seen=moment,
+        run_id=pl.lit(run_id),
+    )
+    released = [
+        *accepted.documents["id"],
+        *accepted.touched["id"],
+        *accepted.forgotten,
+        *accepted.removed,
+    ]
+    known = set(tables.quarantine.lookup(released, ["id"])["id"])
+    tables.quarantine.replace(rows, sorted(known - set(rejected["id"])))

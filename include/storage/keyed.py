@@ -1,0 +1,220 @@
+"""A LanceDB table with a key: one row per key, one commit per change, safe with many writers.
+
+Every operation opens the newest version of its table (about 2 ms) and keeps to that version, so
+a read never mixes two versions.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import polars as pl
+import pyarrow as pa
+
+from include.errors import LakeError
+from include.storage.lance_errors import translated
+
+if TYPE_CHECKING:
+    from lancedb.expr import Expr
+    from lancedb.table import Table
+
+    from include.storage.lance import LanceDatabase
+
+Where: TypeAlias = Mapping[str, str | Sequence[str]]
+Rows: TypeAlias = pl.DataFrame | pa.Table
+
+# An IN list costs about 1 µs per key and file: beyond this, reading the whole key column and
+# fetching rows by number is cheaper (20,000 keys of 200,000 rows in 13 files: 0.2 s, not 1.2 s).
+_KEYS_IN_A_FILTER = 500
+# lancedb has no way to say "compact, but prune nothing".
+_NEVER = timedelta(days=36_500)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one write did; `version` is the table's version afterwards, 0 without a table."""
+
+    inserted: int
+    updated: int
+    deleted: int
+    version: int
+
+
+class KeyedTable:
+    """Rows of one schema, at most one for each value of the key column."""
+
+    def __init__(self, database: LanceDatabase, name: str, schema: pa.Schema, key: str) -> None:
+        self.database = database
+        self.name = name
+        self.schema = schema
+        self.key = key
+
+    def read(
+        self, columns: Sequence[str] | None = None, where: Where | None = None
+    ) -> pl.DataFrame:
+        """The columns (all by default) of every row whose values equal, or are among, `where`."""
+        selected = list(columns or self.schema.names)
+        table = self.open()
+        if table is None:
+            return _frame(self.schema.empty_table().select(selected))
+        wanted = {name: [v] if isinstance(v, str) else v for name, v in (where or {}).items()}
+        long = {name: v for name, v in wanted.items() if len(v) > _KEYS_IN_A_FILTER}
+        with translated(self.name):
+            query = table.search().select(list(dict.fromkeys([*selected, *long]))).limit(None)
+            parts = [_among(name, v) for name, v in wanted.items() if name not in long]
+            if parts:
+                query = query.where(functools.reduce(operator.and_, parts))
+            found = _frame(query.to_arrow())
+        for name, v in long.items():
+            found = found.filter(pl.col(name).is_in(list(v)))
+        return found.select(selected)
+
+    def lookup(self, keys: Sequence[str], columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The rows with these keys, in no particular order; absent keys have no row."""
+        selected = list(columns or self.schema.names)
+        table = self.open() if len(keys) > _KEYS_IN_A_FILTER else None
+        if table is None:
+            return self.read(selected, {self.key: keys})
+        with translated(self.name):
+            scan = table.search().select([self.key]).with_row_id(True).limit(None)
+            found = _frame(scan.to_arrow()).join(
+                pl.DataFrame({self.key: keys}), on=self.key, how="semi"
+            )
+            if selected == [self.key]:
+                return found.select(self.key)
+            return _frame(table.take_row_ids(found["_rowid"].to_list()).select(selected).to_arrow())
+
+    def count(self) -> int:
+        """How many rows there are."""
+        table = self.open()
+        with translated(self.name):
+            return 0 if table is None else table.count_rows()
+
+    def version(self) -> int:
+        """Grows with every commit; 0 before the first."""
+        table = self.open()
+        with translated(self.name):
+            return 0 if table is None else table.version
+
+    def upsert(self, rows: Rows) -> Commit:
+        """Inserts rows with new keys and replaces the others, in one commit.
+
+        Of rows with equal keys the last counts. Writes nothing when there are no rows.
+        """
+        return self.replace(rows, ())
+
+    def replace(self, rows: Rows, stale: Sequence[str]) -> Commit:
+        """Upserts `rows` and deletes the keys in `stale`, which are not among them, in one commit.
+
+        Writes nothing when there are no rows and none of the stale keys exists.
+        """
+        source = self._source(rows)
+        if not source.num_rows:
+            return self.delete(stale)
+        table = self.open() or self.create()
+        with translated(self.name):
+            merge = table.merge_insert(self.key).when_matched_update_all()
+            merge = merge.when_not_matched_insert_all()
+            if stale:
+                merge = merge.when_not_matched_by_source_delete(_among(self.key, stale))
+            done = merge.execute(source)
+        changed = (done.num_inserted_rows, done.num_updated_rows, done.num_deleted_rows)
+        return Commit(*changed, done.version)
+
+    def insert_missing(self, rows: Rows) -> Commit:
+        """Inserts the rows whose key is new and leaves the others as they are.
+
+        For content-addressed tables. Writes nothing when every key exists.
+        """
+        source = self._source(rows)
+        keys = _series(source[self.key])
+        known = self.lookup(keys.to_list(), [self.key])[self.key]
+        source = source.filter((~keys.is_in(known.implode())).to_arrow())
+        if not source.num_rows:
+            return Commit(0, 0, 0, self.version())
+        return self.insert_absent(source)
+
+    def insert_absent(self, rows: Rows) -> Commit:
+        """`insert_missing` for rows known to be new a moment ago: half the cost, always a commit.
+
+        A row that another writer inserted since then stays as it is.
+        """
+        table = self.open() or self.create()
+        with translated(self.name):
+            merge = table.merge_insert(self.key).when_not_matched_insert_all()
+            done = merge.execute(self._source(rows))
+        return Commit(done.num_inserted_rows, 0, 0, done.version)
+
+    def delete(self, keys: Sequence[str]) -> Commit:
+        """Deletes the rows with these keys in one commit; writes nothing when there are none."""
+        present = self.lookup(keys, [self.key])[self.key].to_list()
+        table = self.open()
+        if table is None or not present:
+            return Commit(0, 0, 0, self.version())
+        with translated(self.name):
+            done = table.delete(_among(self.key, present))
+        return Commit(0, 0, done.num_deleted_rows, done.version)
+
+    def optimize(self, older_than: timedelta | None = None) -> None:
+        """Compacts small files, brings indexes up to date and prunes versions older than that.
+
+        Prunes nothing by default, nor while a version is tagged: lancedb would stop half-way.
+        """
+        table = self.open()
+        if table is None:
+            return
+        with translated(self.name):
+            keep = older_than is None or table.tags.list()
+            table.optimize(cleanup_older_than=_NEVER if keep else older_than)
+
+    def open(self) -> Table | None:
+        """The lancedb handle on the newest version; None before the first write.
+
+        Raises LakeError when a column is missing or has another type.
+        """
+        table = self.database.open(self.name)
+        if table is not None:
+            with translated(self.name):
+                self._refuse_other_columns(table.schema)
+        return table
+
+    def create(self) -> Table:
+        """The lancedb handle on the table, made empty if there is none."""
+        return self.database.create(self.name, self.schema, self.key)
+
+    def _refuse_other_columns(self, found: pa.Schema) -> None:
+        for field in self.schema:
+            if field.name not in found.names or field.type != found.field(field.name).type:
+                raise LakeError(
+                    f"Table {self.name!r} in {self.database.uri} has no column {field.name!r} of "
+                    f"type {field.type}: another version of this platform, or something else, "
+                    f"wrote it. Use that version, or another RAG_LAKE_URI."
+                )
+
+    def _source(self, rows: Rows) -> pa.Table:
+        """The rows as Lance's merge needs them: exactly our schema, no two with the same key."""
+        table = rows.to_arrow() if isinstance(rows, pl.DataFrame) else rows
+        table = table.select(self.schema.names).cast(self.schema)
+        keys = _series(table[self.key])
+        if keys.n_unique() == len(keys):
+            return table
+        return table.filter(keys.is_last_distinct().to_arrow())
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    return cast(pl.DataFrame, pl.from_arrow(table))
+
+
+def _series(column: pa.ChunkedArray) -> pl.Series:
+    return cast(pl.Series, pl.from_arrow(column))
+
+
+def _among(column: str, values: Sequence[str]) -> Expr:
+    from lancedb.expr import col
+
+    return col(column).isin(values)

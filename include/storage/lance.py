@@ -1,0 +1,90 @@
+"""LanceDB tables under one URI. lancedb costs seconds to import: it happens on first use."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+
+from include.storage.keyed import Commit, KeyedTable
+from include.storage.lance_errors import is_existing, is_missing, translated
+
+if TYPE_CHECKING:
+    from lancedb.db import DBConnection
+    from lancedb.table import Table
+
+__all__ = ["Commit", "KeyedTable", "LanceDatabase"]
+
+# As field metadata the key is part of the table's creation. Set afterwards, two processes that
+# create the table at once collide, and a merge between the two steps can store a key twice.
+_PRIMARY_KEY = {b"lance-schema:unenforced-primary-key:position": b"1"}
+
+
+class LanceDatabase:
+    """The tables under one URI: `file:///absolute/path`, a plain path, or `s3://bucket/prefix`."""
+
+    def __init__(self, uri: str, storage_options: Mapping[str, str] | None = None) -> None:
+        self.uri = uri
+        self._storage_options = dict(storage_options or {})
+
+    def table(self, name: str, schema: pa.Schema, key: str) -> KeyedTable:
+        """The table of that name; it is created by its first write and reads as empty before."""
+        return KeyedTable(self, name, schema, key)
+
+    def names(self) -> list[str]:
+        """The names of all tables, sorted."""
+        found: list[str] = []
+        with translated(self.uri):
+            page = self._connection.list_tables()
+            found += page.tables
+            while page.page_token:
+                page = self._connection.list_tables(page_token=page.page_token)
+                found += page.tables
+        return sorted(found)
+
+    def open(self, name: str) -> Table | None:
+        """The lancedb handle on the newest version of the table; None when there is none."""
+        with translated(name):
+            try:
+                return self._connection.open_table(name)
+            except ValueError as error:
+                if is_missing(error):
+                    return None
+                raise
+
+    def rows(self, name: str) -> int:
+        """How many rows the table has; 0 when there is none."""
+        table = self.open(name)
+        with translated(name):
+            return 0 if table is None else int(table.count_rows())
+
+    def create(self, name: str, schema: pa.Schema, key: str) -> Table:
+        """The table of that name, made empty if missing; of several creators each succeeds."""
+        at = schema.get_field_index(key)
+        keyed = schema.set(at, schema.field(at).with_nullable(False).with_metadata(_PRIMARY_KEY))
+        with translated(name):
+            try:
+                return self._connection.create_table(name, schema=keyed)
+            except ValueError as error:
+                if is_existing(error):
+                    return self._connection.open_table(name)
+                raise
+
+    def drop(self, name: str) -> None:
+        """Deletes the table and its files; does nothing when there is none."""
+        with translated(name):
+            self._connection.drop_table(name, ignore_missing=True)
+
+    @functools.cached_property
+    def _connection(self) -> DBConnection:
+        os.environ.setdefault("LANCE_LOG", "error")  # otherwise lance warns once per query
+        import lancedb
+
+        parts = urlsplit(self.uri)
+        place = unquote(parts.path) if parts.scheme == "file" else self.uri
+        with translated(self.uri):
+            return lancedb.connect(place, storage_options=self._storage_options or None)

@@ -1,0 +1,101 @@
+"""The lake's own tables: which documents are indexed, their extracted texts, and the set-aside.
+
+`documents` is the manifest: one row per document whose chunks are in the index. `texts` is
+content-addressed by the hash of the extracted text. `quarantine` holds what could not be indexed
+and why. The names `documents` and `quarantine` are contract.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from include.storage.lance import KeyedTable, LanceDatabase
+
+_MOMENT = pa.timestamp("us", tz="UTC")
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns.items()])
+
+
+# `id` is `documents.document_id(source, key)`; `content_hash` covers the file's bytes, `text_hash`
+# the extracted text (the key of TEXTS), `metadata_hash` the metadata. `metadata` is a JSON object,
+# `size` is in bytes, `tokens` are the embedder's, summed over `chunks` chunks.
+DOCUMENTS = _schema(
+    id=pa.string(),
+    source=pa.string(),
+    key=pa.string(),
+    uri=pa.string(),
+    stamp=pa.string(),
+    sidecar_stamp=pa.string(),
+    content_hash=pa.string(),
+    text_hash=pa.string(),
+    metadata_hash=pa.string(),
+    version=pa.string(),
+    title=pa.string(),
+    media_type=pa.string(),
+    language=pa.string(),
+    metadata=pa.string(),
+    size=pa.int64(),
+    modified=_MOMENT,
+    chunks=pa.int32(),
+    tokens=pa.int64(),
+    first_ingested=_MOMENT,
+    ingested=_MOMENT,
+    run_id=pa.string(),
+)
+
+# `blocks` are `documents.Block`s, ordered, with character offsets into `text`.
+BLOCKS = pa.list_(
+    pa.struct(
+        [
+            pa.field("kind", pa.string()),
+            pa.field("start", pa.int32()),
+            pa.field("end", pa.int32()),
+            pa.field("level", pa.int8()),
+        ]
+    )
+)
+TEXTS = _schema(text_hash=pa.string(), text=pa.large_string(), blocks=BLOCKS)
+
+# `id` is the document's id; `stage`, `reason` and `detail` are those of the DocumentError.
+QUARANTINE = _schema(
+    id=pa.string(),
+    uri=pa.string(),
+    source=pa.string(),
+    key=pa.string(),
+    stamp=pa.string(),
+    sidecar_stamp=pa.string(),
+    version=pa.string(),
+    stage=pa.string(),
+    reason=pa.string(),
+    detail=pa.string(),
+    first_seen=_MOMENT,
+    last_seen=_MOMENT,
+    tries=pa.int32(),
+    run_id=pa.string(),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The lake's tables in one database."""
+
+    database: LanceDatabase
+
+    @property
+    def documents(self) -> KeyedTable:
+        """The manifest, keyed by document id."""
+        return self.database.table("documents", DOCUMENTS, "id")
+
+    @property
+    def texts(self) -> KeyedTable:
+        """Extracted texts with their blocks, keyed by the text's hash; rows never change."""
+        return self.database.table("texts", TEXTS, "text_hash")
+
+    @property
+    def quarantine(self) -> KeyedTable:
+        """Documents set aside with a reason, keyed by document id."""
+        return self.database.table("quarantine", QUARANTINE, "id")

@@ -1,0 +1,180 @@
+"""Indexes in LanceDB: one table each, exact vector search while small, BM25 beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+
+from include.documents import Hit
+from include.embedding.protocol import FloatArray
+from include.errors import CommitConflictError, LakeError
+from include.observability.log import warn
+from include.storage.lance import KeyedTable, LanceDatabase
+from include.storage.lance_errors import translated
+from include.vectorstore import lance_indexes
+from include.vectorstore.protocol import Published, chunk_schema
+from include.vectorstore.ranking import HIT_COLUMNS, TITLE_BOOST, ranked, searchable
+
+if TYPE_CHECKING:
+    from lancedb.table import Table
+
+_PREFIX = "chunks_"
+_SEARCHABLE = "searchable"
+_TEXT_INDEXES = (_SEARCHABLE, "title")
+# So many conflicts in a row are more than workers that create the same index at once can cause.
+_CREATORS = 8
+# Equal scores at the cut are decided by id among this many more.
+_TIES = 16
+
+
+class LanceVectorStore:
+    """A VectorStore whose indexes are tables of one LanceDB database."""
+
+    def __init__(self, database: LanceDatabase) -> None:
+        self._database = database
+
+    def create(self, index: str, dimensions: int) -> None:
+        """Makes an empty index with its full-text index; completes one that was interrupted.
+
+        Raises LakeError when the index exists with vectors of another length.
+        """
+        table = self._index(index, dimensions)
+        for attempt in range(_CREATORS):
+            try:
+                handle = table.open() or table.create()
+                with translated(table.name):
+                    lance_indexes.ensure_text_indexes(handle, _TEXT_INDEXES)
+                return
+            except CommitConflictError:
+                # Somebody else built one of them: look again, and build what is left.
+                if attempt == _CREATORS - 1:
+                    raise
+
+    def drop(self, index: str) -> None:
+        """Deletes an index and its files; does nothing when there is none."""
+        self._database.drop(_PREFIX + index)
+
+    def indexes(self) -> list[str]:
+        """The names of all indexes, sorted."""
+        names = self._database.names()
+        return [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
+
+    def count(self, index: str) -> int:
+        """How many chunks the index holds; 0 when there is none."""
+        return self._index(index).count()
+
+    def rows(self, index: str, documents: Sequence[str] | None = None) -> pl.DataFrame:
+        """`id, document_id, version, row_hash` of every chunk of these documents (all by default).
+
+        Empty when there is no such index.
+        """
+        where = None if documents is None else {"document_id": documents}
+        return self._index(index).read(["id", "document_id", "version", "row_hash"], where)
+
+    def publish(self, index: str, upserts: pa.Table, stale: Sequence[str]) -> Published:
+        """In one atomic commit: rows of `upserts` in (replacing equal ids), ids in `stale` out.
+
+        Writes nothing and makes no version when there is nothing to do. Raises LakeError when
+        there is no such index or its vectors have another length.
+        """
+        handle = self._opened(index)
+        table = self._index(index, _dimensions(handle))
+        if upserts.num_rows:
+            _refuse_other_vectors(index, upserts, _dimensions(handle))
+            upserts = upserts.append_column(_SEARCHABLE, _searchable(upserts))
+        else:
+            upserts = table.schema.empty_table()
+        done = table.replace(upserts, stale)
+        return Published(done.inserted, done.updated, done.deleted, done.version)
+
+    def search_vector(self, index: str, vector: FloatArray, k: int) -> list[Hit]:
+        """The `k` nearest chunks by cosine similarity, best first; the score is the cosine."""
+        handle = self._opened(index)
+        with translated(index):
+            query = handle.search(vector, query_type="vector", vector_column_name="vector")
+            query = query.distance_type("cosine").nprobes(lance_indexes.PROBES)
+            query = query.refine_factor(lance_indexes.REFINE).limit(max(k, 0) + _TIES)
+            found = query.select([*HIT_COLUMNS, "_distance"]).to_arrow().to_pylist()
+        return ranked(((row, 1.0 - row["_distance"]) for row in found), k)
+
+    def search_text(self, index: str, query: str, k: int) -> list[Hit]:
+        """The `k` best chunks by BM25 over text, title and headings, best first.
+
+        Any text is a query; none of it is syntax. Chunks are found from the moment of their
+        commit; until the next `optimize` their words count in the scores, but not in the weights.
+        """
+        from lancedb.query import BooleanQuery, MatchQuery, Occur
+
+        handle = self._opened(index)
+        words = query.encode("utf-8", "replace").decode()
+        with translated(index):
+            parts = [
+                (Occur.SHOULD, MatchQuery(words, _SEARCHABLE)),
+                (Occur.SHOULD, MatchQuery(words, "title", boost=TITLE_BOOST)),
+            ]
+            query_ = handle.search(BooleanQuery(parts), query_type="fts").limit(max(k, 0) + _TIES)
+            found = query_.select([*HIT_COLUMNS, "_score"]).to_arrow().to_pylist()
+        return ranked(((row, row["_score"]) for row in found), k)
+
+    def optimize(self, index: str, older_than: timedelta | None = None) -> None:
+        """Compacts small files and brings the full-text and vector indexes up to date.
+
+        Without `older_than` only when search gains from it, for calls after every publish. With it
+        always, and versions older than that are pruned. Another writer that optimizes the index at
+        the same time is no error: it does this work, and search is right without it.
+        """
+        try:
+            self._optimize(index, older_than)
+        except CommitConflictError as conflict:
+            warn(f"{conflict} The index {index!r} is optimized by whoever came first.")
+
+    def _optimize(self, index: str, older_than: timedelta | None) -> None:
+        handle = self._opened(index)
+        table = self._index(index, _dimensions(handle))
+        with translated(index):
+            if lance_indexes.is_mostly_unindexed(handle, _SEARCHABLE):
+                for column in _TEXT_INDEXES:
+                    lance_indexes.build_text_index(handle, column)
+            if older_than is not None or lance_indexes.is_due(handle, _SEARCHABLE):
+                table.optimize(older_than)
+            lance_indexes.ensure_vector_index(handle, "vector")
+
+    def _index(self, index: str, dimensions: int | None = None) -> KeyedTable:
+        """The table behind an index; without `dimensions`, for columns other than the vector."""
+        schema = chunk_schema(dimensions or 1).append(
+            pa.field(_SEARCHABLE, pa.string(), nullable=False)
+        )
+        if dimensions is None:
+            schema = schema.remove(schema.get_field_index("vector"))
+        return self._database.table(_PREFIX + index, schema, "id")
+
+    def _opened(self, index: str) -> Table:
+        handle = self._index(index).open()
+        if handle is None:
+            raise LakeError(
+                f"There is no index {index!r} in {self._database.uri}; "
+                f"there are {', '.join(self.indexes()) or 'none'}. Run a sync first."
+            )
+        return handle
+
+
+def _dimensions(handle: Table) -> int:
+    return int(handle.schema.field("vector").type.list_size)
+
+
+def _refuse_other_vectors(index: str, upserts: pa.Table, dimensions: int) -> None:
+    found = upserts.schema.field("vector").type
+    if found != pa.list_(pa.float32(), dimensions):
+        raise LakeError(
+            f"Index {index!r} holds vectors of {dimensions} float32, not {found}: "
+            f"they come from another embedder, which needs an index of its own."
+        )
+
+
+def _searchable(rows: pa.Table) -> pa.Array:
+    columns = (rows[name].to_pylist() for name in ("title", "heading", "text"))
+    return pa.array(map(searchable, *columns), pa.string())

@@ -1,0 +1,245 @@
+"""The composition root: settings in, connected adapters out.
+
+Adapters are loaded when first used, so that a run that finds nothing to do imports no model, and
+parsing a Dag imports nothing at all.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from include.documents import digest
+from include.errors import ConfigurationError
+from include.settings import Budgets, Settings
+
+if TYPE_CHECKING:
+    from include.chunking import Chunker, Tokenizer
+    from include.embedding.cache import CachedEmbedder, EmbeddingCache
+    from include.embedding.models import ModelFolder
+    from include.embedding.protocol import Embedder
+    from include.quality.gate import Gate
+    from include.stages.detect import DetectOptions
+    from include.stages.maintain import Upkeep
+    from include.stages.prepare import Reading
+    from include.stages.publish import Destination
+    from include.storage.artifacts import Artifacts
+    from include.storage.lake import Lake
+    from include.storage.lance import LanceDatabase
+    from include.storage.registry import Registry
+    from include.storage.source import Source
+    from include.storage.tables import Tables
+    from include.vectorstore.protocol import VectorStore
+
+
+def new_run_id() -> str:
+    """Names a run started from the command line: sortable by time, unique."""
+    return f"cli-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+class Platform:
+    """The adapters that the settings ask for, each made once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def with_budgets(self, budgets: Mapping[str, object]) -> Platform:
+        """The same platform under the budgets of an Airflow Variable."""
+        return Platform(replace(self.settings, budgets=Budgets.parse(budgets)))
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake, opened and found compatible."""
+        from include.storage.lake import Lake
+
+        return Lake(self.settings.lake_uri).open()
+
+    @cached_property
+    def database(self) -> LanceDatabase:
+        """The lake's tables."""
+        from include.storage.lance import LanceDatabase
+
+        return LanceDatabase(self.lake.tables_uri)
+
+    @cached_property
+    def tables(self) -> Tables:
+        """Manifest, texts and quarantine."""
+        from include.storage.tables import Tables
+
+        return Tables(self.database)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Which index is live."""
+        from include.storage.registry import Registry
+
+        return Registry(self.lake.objects)
+
+    @cached_property
+    def store(self) -> VectorStore:
+        """Where indexes live."""
+        from include.vectorstore.lance import LanceVectorStore
+
+        return LanceVectorStore(self.database)
+
+    @cached_property
+    def sources(self) -> Mapping[str, Source]:
+        """The configured sources by URI."""
+        from include.storage.local import LocalSource
+
+        chosen = self.settings.source
+        for uri in chosen.uris:
+            if not uri.startswith("file://"):
+                raise ConfigurationError(
+                    f"RAG_SOURCE_URI should be file:///… in this version, is {uri!r}."
+                )
+        return {uri: LocalSource(uri, chosen.include, chosen.exclude) for uri in chosen.uris}
+
+    @cached_property
+    def model(self) -> ModelFolder:
+        """The local embedding model's folder and identity, found without loading it."""
+        from include.embedding.models import find_model
+
+        chosen = self.settings.embedding
+        return find_model(chosen.name, chosen.model_cache)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The embedding model, loaded on first use."""
+        chosen = self.settings.embedding
+        if chosen.provider == "fake":
+            from include.embedding.fake import FakeEmbedder
+
+            return FakeEmbedder(int(chosen.name))
+        from include.embedding.local import LocalEmbedder
+
+        return LocalEmbedder(
+            self.model,
+            precision=chosen.precision,
+            engine=chosen.engine,
+            export_folder=chosen.model_cache,
+        )
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Counts tokens as the embedding model does; loads no model."""
+        if self.settings.embedding.provider == "fake":
+            from include.embedding.fake import FakeTokenizer
+
+            return FakeTokenizer()
+        return self.model.tokenizer()
+
+    @cached_property
+    def cache(self) -> EmbeddingCache:
+        """The vectors already paid for, of this embedder."""
+        from include.embedding.cache import EmbeddingCache
+
+        return EmbeddingCache(self.database, self.embedder.identity)
+
+    @cached_property
+    def chunker(self) -> Chunker:
+        """The configured chunker, counting with the embedder's own tokenizer."""
+        from include.chunking import StructureChunker
+
+        chosen = self.settings.chunking
+        return StructureChunker(
+            self.tokenizer, tokens=chosen.tokens, overlap_tokens=chosen.overlap_tokens
+        )
+
+    @property
+    def index_name(self) -> str:
+        """The index of the configured embedder and chunker; others never share its table."""
+        return f"{self.embedder.identity.id}_{digest('chunker', self.chunker.id)[:8]}"
+
+    def require_index(self, *, rebuild: bool) -> None:
+        """Refuses settings that name another index than the live one, unless it is to be rebuilt.
+
+        Raises ConfigurationError: publishing into another index would embed everything again.
+        """
+        live = self.registry.live()
+        if live is not None and live.name != self.index_name and not rebuild:
+            raise ConfigurationError(
+                f"RAG_EMBEDDER and RAG_CHUNK_* ask for the index {self.index_name!r}, but "
+                f"{live.name!r} is live. Set them back, or fill the new index and switch to it: "
+                f"`python -m include sync --rebuild` (`plan --rebuild` tells what it costs)."
+            )
+
+    def artifacts(self, run_id: str) -> Artifacts:
+        """The folder of one run."""
+        from include.storage.artifacts import Artifacts
+
+        return Artifacts(self.lake, run_id)
+
+    def detect_options(self, run_id: str, **switches: bool) -> DetectOptions:
+        """The switches of a run (`reread`, `allow_deletions`, `rebuild`) and its thresholds."""
+        from include.stages.detect import DetectOptions
+
+        fraction = self.settings.budgets.max_delete_fraction
+        return DetectOptions(run_id=run_id, max_delete_fraction=fraction, **switches)
+
+    def reading(self, *, rebuild: bool = False) -> Reading:
+        """What the prepare stage reads with."""
+        from include.stages.prepare import Reading
+
+        limit = self.settings.source.max_document_bytes
+        return Reading(self.sources, self.chunker, limit, rebuild)
+
+    def cached_embedder(self, on_progress: Callable[[int], None] | None = None) -> CachedEmbedder:
+        """The embedder behind its cache; `on_progress` gets the number of texts done."""
+        from include.embedding.cache import CachedEmbedder
+
+        return CachedEmbedder(
+            self.embedder,
+            self.cache,
+            batch_texts=self.settings.embedding.batch_texts,
+            on_progress=on_progress,
+        )
+
+    @cached_property
+    def destination(self) -> Destination:
+        """Where runs are published to."""
+        from include.stages.publish import Destination
+
+        identity = self.embedder.identity
+        return Destination(
+            index=self.index_name,
+            embedder=identity.id,
+            chunker=self.chunker.id,
+            dimensions=identity.dimensions,
+            store=self.store,
+            cache=self.cache,
+            tables=self.tables,
+            registry=self.registry,
+        )
+
+    def live_index(self) -> str:
+        """The name of the index that answers. Raises ConfigurationError before the first sync."""
+        live = self.registry.live()
+        if live is None:
+            raise ConfigurationError(
+                f"The lake {self.settings.lake_uri} holds no index yet: run "
+                f"`python -m include sync` first."
+            )
+        return live.name
+
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        """Every table that maintenance compacts: manifest, texts, quarantine, caches, indexes."""
+        from include.stages.maintain import Upkeep
+
+        tables = (self.tables.documents, self.tables.texts, self.tables.quarantine, self.cache)
+        return Upkeep(tables, self.store)
+
+    @cached_property
+    def gate(self) -> Gate:
+        """The validation gate for this embedder's limit."""
+        from include.quality.gate import Gate
+
+        return Gate(
+            max_tokens=self.tokenizer.limit,
+            max_bad_fraction=self.settings.gate.max_bad_fraction,
+        )

@@ -1,0 +1,57 @@
+"""Shared by all tests: no network, no user configuration, a small world to ingest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from include.settings import Settings
+from include.wiring import Platform
+
+# Deterministic, and without a deadline: a busy machine must not turn a property red.
+hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+hypothesis_settings.load_profile("ci")
+
+World = Callable[..., Platform]
+
+
+@pytest.fixture(autouse=True)
+def _no_user_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("RAG_", "AIRFLOW_VAR_", "AIRFLOW_CONN_", "OPENAI_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    """An empty source folder."""
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def environment(tmp_path: Path, inbox: Path) -> dict[str, str]:
+    """Settings of a world with a fake model: source in `inbox`, lake in `tmp_path`."""
+    return {
+        "RAG_SOURCE_URI": inbox.as_uri(),
+        "RAG_LAKE_URI": (tmp_path / "lake").as_uri(),
+        "RAG_EMBEDDER": "fake:32",
+        "RAG_CHUNK_TOKENS": "20",
+        "RAG_CHUNK_OVERLAP_TOKENS": "0",
+    }
+
+
+@pytest.fixture
+def world(environment: dict[str, str]) -> World:
+    """Makes a fresh platform on the same source and lake, as a new process would."""
+
+    def make(**changed: str) -> Platform:
+        return Platform(Settings.from_environment(environment | changed))
+
+    return make

@@ -1,0 +1,430 @@
+"""What every VectorStore promises, tried on each."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from include.documents import digest
+from include.embedding.protocol import FloatArray
+from include.errors import LakeError
+from include.storage.lance import LanceDatabase
+from include.vectorstore.lance import LanceVectorStore
+from include.vectorstore.memory import MemoryVectorStore
+from include.vectorstore.protocol import Published, VectorStore, chunk_schema
+
+INDEX = "model-fp32-8-abc--chunker"
+DIMENSIONS = 8
+
+
+@pytest.fixture(params=["memory", "lance"])
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], VectorStore]:
+    """Opens the same store again, as another worker would."""
+    if request.param == "memory":
+        store = MemoryVectorStore()
+        return lambda: store
+    return lambda: LanceVectorStore(LanceDatabase((tmp_path / "lake").as_uri()))
+
+
+@pytest.fixture
+def store(open_store: Callable[[], VectorStore]) -> VectorStore:
+    store = open_store()
+    store.create(INDEX, DIMENSIONS)
+    return store
+
+
+def vector(seed: str) -> FloatArray:
+    drawn = np.random.default_rng(int(digest(seed)[:8], 16)).standard_normal(DIMENSIONS)
+    return (drawn / np.linalg.norm(drawn)).astype(np.float32)
+
+
+def chunk(name: str, text: str = "", **columns: object) -> dict[str, object]:
+    text = text or f"text of {name}"
+    row: dict[str, object] = {
+        "id": name,
+        "document_id": name.split("/")[0],
+        "uri": f"file:///{name}",
+        "version": "v1",
+        "title": "",
+        "heading": [],
+        "text": text,
+        "text_hash": digest(text),
+        "start": 3,
+        "end": 3 + len(text),
+        "tokens": len(text.split()),
+        "language": "en",
+        "metadata": "{}",
+        "row_hash": digest(name, text),
+        "run_id": "run",
+        "vector": vector(text),
+    }
+    return row | columns
+
+
+def table(*rows: Mapping[str, object]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=chunk_schema(DIMENSIONS))
+
+
+def ids(store: VectorStore, documents: Sequence[str] | None = None) -> list[str]:
+    return sorted(store.rows(INDEX, documents)["id"])
+
+
+def found(store: VectorStore, query: str, k: int = 10) -> list[str]:
+    return [hit.chunk_id for hit in store.search_text(INDEX, query, k)]
+
+
+def test_an_index_is_created_once_listed_by_name_and_dropped(store: VectorStore) -> None:
+    store.publish(INDEX, table(chunk("a")), [])
+    store.create(INDEX, DIMENSIONS)
+    store.create("another", 3)
+    assert store.indexes() == ["another", INDEX]
+    assert store.count(INDEX) == 1
+    store.drop(INDEX)
+    store.drop(INDEX)
+    assert store.indexes() == ["another"]
+    assert store.count(INDEX) == 0
+
+
+def test_workers_that_create_one_index_at_once_all_succeed(
+    open_store: Callable[[], VectorStore],
+) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: open_store().create(INDEX, DIMENSIONS), range(6)))
+    store = open_store()
+    store.publish(INDEX, table(chunk("a", "lonely words")), [])
+    assert found(store, "lonely") == ["a"]
+
+
+def test_an_empty_index_answers_with_nothing(store: VectorStore) -> None:
+    assert store.count(INDEX) == 0
+    assert store.rows(INDEX).columns == ["id", "document_id", "version", "row_hash"]
+    assert store.search_vector(INDEX, vector("q"), 5) == []
+    assert store.search_text(INDEX, "words", 5) == []
+    store.optimize(INDEX)
+
+
+def test_an_index_that_does_not_exist_holds_nothing_and_is_named(store: VectorStore) -> None:
+    assert store.count("absent") == 0
+    assert store.rows("absent").is_empty()
+    assert store.rows("absent", ["d"]).is_empty()
+    for use in (
+        lambda: store.search_text("absent", "q", 1),
+        lambda: store.search_vector("absent", vector("q"), 1),
+        lambda: store.publish("absent", table(chunk("a")), []),
+    ):
+        with pytest.raises(LakeError, match=f"no index 'absent'.* there are {INDEX}"):
+            use()
+
+
+def test_vectors_of_another_length_are_refused(store: VectorStore) -> None:
+    other = pa.Table.from_pylist([chunk("a", vector=[1.0, 0.0])], schema=chunk_schema(2))
+    with pytest.raises(LakeError, match=f"{INDEX}.* 8 float32"):
+        store.publish(INDEX, other, [])
+    with pytest.raises(LakeError, match="'vector'"):
+        store.create(INDEX, 2)
+    assert store.count(INDEX) == 0
+
+
+def test_publish_inserts_replaces_and_deletes_in_one_version(store: VectorStore) -> None:
+    first = store.publish(INDEX, table(chunk("a"), chunk("b"), chunk("c")), [])
+    assert (first.inserted, first.updated, first.deleted) == (3, 0, 0)
+    second = store.publish(INDEX, table(chunk("b", "new words"), chunk("d")), ["c", "never there"])
+    assert second == Published(1, 1, 1, first.version + 1)
+    assert ids(store) == ["a", "b", "d"]
+    assert found(store, "new") == ["b"]
+
+
+def test_publishing_the_same_again_changes_no_row(store: VectorStore) -> None:
+    for _ in range(2):
+        store.publish(INDEX, table(chunk("a"), chunk("b")), ["gone"])
+    assert ids(store) == ["a", "b"]
+
+
+def test_publishing_nothing_makes_no_version(store: VectorStore) -> None:
+    version = store.publish(INDEX, table(chunk("a")), []).version
+    assert store.publish(INDEX, table(), []) == Published(0, 0, 0, version)
+    assert store.publish(INDEX, table(), ["never there"]) == Published(0, 0, 0, version)
+    assert store.publish(INDEX, table(chunk("b")), []).version == version + 1
+
+
+def test_only_deletions_are_one_version_too(store: VectorStore) -> None:
+    version = store.publish(INDEX, table(chunk("a"), chunk("b"), chunk("c")), []).version
+    assert store.publish(INDEX, table(), ["a", "c"]) == Published(0, 0, 2, version + 1)
+    assert ids(store) == ["b"]
+
+
+def test_rows_are_those_of_the_documents_asked_for(store: VectorStore) -> None:
+    store.publish(INDEX, table(chunk("d1/1"), chunk("d1/2", version="v2"), chunk("d2/1")), [])
+    assert ids(store, ["d1"]) == ["d1/1", "d1/2"]
+    assert ids(store, ["d2", "d9"]) == ["d2/1"]
+    assert ids(store, []) == []
+    assert ids(store, [f"d{n}" for n in range(2_000)]) == ["d1/1", "d1/2", "d2/1"]
+    row = store.rows(INDEX, ["d1"]).filter(id="d1/2").row(0, named=True)
+    assert row == {
+        "id": "d1/2",
+        "document_id": "d1",
+        "version": "v2",
+        "row_hash": digest("d1/2", "text of d1/2"),
+    }
+
+
+def test_a_hit_carries_the_chunk_and_where_it_came_from(store: VectorStore) -> None:
+    row = chunk(
+        "d/1",
+        "some passage",
+        title="Title",
+        heading=["Part", "Section"],
+        metadata=json.dumps({"year": 2024, "tags": ["x"]}),
+    )
+    store.publish(INDEX, table(row), [])
+    by_text = store.search_text(INDEX, "passage", 1)[0]
+    by_vector = store.search_vector(INDEX, vector("some passage"), 1)[0]
+    for hit in (by_text, by_vector):
+        assert (hit.chunk_id, hit.document_id, hit.uri) == ("d/1", "d", "file:///d/1")
+        assert (hit.version, hit.title, hit.heading) == ("v1", "Title", ("Part", "Section"))
+        assert (hit.text, hit.start, hit.end) == ("some passage", 3, 15)
+        assert hit.metadata == {"year": 2024, "tags": ["x"]}
+    assert by_vector.score == pytest.approx(1, abs=1e-5)
+    assert by_text.score > 0
+
+
+def test_vector_search_ranks_by_cosine_exactly(store: VectorStore) -> None:
+    names = [f"c{n:02}" for n in range(40)]
+    store.publish(INDEX, table(*(chunk(name, name) for name in names)), [])
+    query = vector("a question") * 3
+    cosines = {name: float(vector(name) @ vector("a question")) for name in names}
+    expected = sorted(names, key=lambda name: -cosines[name])[:7]
+    hits = store.search_vector(INDEX, query, 7)
+    assert [hit.chunk_id for hit in hits] == expected
+    np.testing.assert_allclose([h.score for h in hits], [cosines[n] for n in expected], atol=1e-5)
+
+
+def test_text_search_reads_text_title_and_headings(store: VectorStore) -> None:
+    rows = [
+        chunk("text", "zebras graze"),
+        chunk("title", "nothing here", title="Zebras"),
+        chunk("heading", "nothing there", heading=["Animals", "Zebras"]),
+        chunk("none", "giraffes graze"),
+    ]
+    store.publish(INDEX, table(*rows), [])
+    assert sorted(found(store, "zebras")) == ["heading", "text", "title"]
+    assert found(store, "zebras")[0] == "title"
+
+
+def test_rarer_and_more_frequent_words_rank_higher(store: VectorStore) -> None:
+    rows = [chunk(f"filler{n}", "common words of every kind") for n in range(5)]
+    rows += [chunk("rare", "common quark words of kind"), chunk("both", "quark quark common kind")]
+    store.publish(INDEX, table(*rows), [])
+    assert found(store, "common quark", 2) == ["both", "rare"]
+
+
+@pytest.mark.parametrize("k", [0, 1, 3, 9, 100])
+def test_at_most_k_hits_best_first_and_ties_by_id(store: VectorStore, k: int) -> None:
+    rows = [chunk(f"c{n}", "equal words") for n in reversed(range(9))]
+    store.publish(INDEX, table(*rows), [])
+    expected = [f"c{n}" for n in range(9)][:k]
+    assert found(store, "equal", k) == expected
+    hits = store.search_vector(INDEX, vector("equal words"), k)
+    assert [hit.chunk_id for hit in hits] == expected
+
+
+QUERIES = [
+    "",
+    "   ",
+    "'",
+    '"unbalanced',
+    "a AND (b OR",
+    "title:needle",
+    "needle~2 +x -y *",
+    "\\",
+    "' OR '1'='1",
+    "%_[]{}^$",
+    "\x00",
+    "needle\x00hay",
+    "日本語",
+    "😀 needle",
+    "\u2028",
+    "\ud800",
+    "needle " * 3_000,
+    "n" * 50_000,
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_any_text_is_a_query_and_none_of_it_is_syntax(store: VectorStore, query: str) -> None:
+    store.publish(INDEX, table(chunk("a", "a needle in hay"), chunk("z", "zebra")), [])
+    hits = found(store, query)
+    assert hits == (["a"] if "needle" in query else hits)
+    assert "z" not in hits
+
+
+@pytest.mark.parametrize(
+    "text", ["naïve café", "Straße Öl", "русский текст", "mixed 😀 emoji words", 'it\'s "quoted"']
+)
+def test_text_in_any_script_comes_back_as_it_was(store: VectorStore, text: str) -> None:
+    store.publish(INDEX, table(chunk("é/1", text, title=text, heading=[text])), [])
+    hit = store.search_text(INDEX, text.split()[-1], 1)[0]
+    assert (hit.text, hit.title, hit.heading, hit.document_id) == (text, text, (text,), "é")
+
+
+@pytest.mark.parametrize("name", ["it's", "x' OR '1'='1", 'a"b', "a\\b", "日本"])
+def test_any_id_can_be_replaced_asked_for_and_deleted(store: VectorStore, name: str) -> None:
+    store.publish(INDEX, table(chunk(name), chunk("other")), [])
+    store.publish(INDEX, table(chunk(name, "changed")), [])
+    assert ids(store, [name]) == [name]
+    store.publish(INDEX, table(), [name])
+    assert ids(store) == ["other"]
+
+
+def test_what_is_published_is_found_at_once_and_what_is_stale_never_again(
+    open_store: Callable[[], VectorStore], store: VectorStore
+) -> None:
+    reader = open_store()
+    store.publish(INDEX, table(chunk("a", "first words"), chunk("b", "first lines")), [])
+    store.optimize(INDEX, timedelta(days=7))
+    assert sorted(found(reader, "first")) == ["a", "b"]
+    store.publish(INDEX, table(chunk("a", "second words"), chunk("c", "first again")), ["b"])
+    for _ in ("before", "after optimize"):
+        assert found(reader, "first") == ["c"]
+        assert found(reader, "second") == ["a"]
+        assert found(reader, "lines") == []
+        assert reader.search_vector(INDEX, vector("second words"), 1)[0].text == "second words"
+        assert reader.count(INDEX) == 2
+        store.optimize(INDEX, timedelta(milliseconds=1))
+
+
+def test_optimizing_changes_no_answer(store: VectorStore) -> None:
+    for n in range(6):
+        rows = [chunk(f"{n}-{m}", f"word{n} word{m} shared") for m in range(8)]
+        store.publish(INDEX, table(*rows), [f"{n - 1}-0"])
+    store.optimize(INDEX)
+    before = (ids(store), found(store, "word3 shared", 50), found(store, "word5", 50))
+    vectors = store.search_vector(INDEX, vector("word3 word4 shared"), 20)
+    store.optimize(INDEX)
+    store.optimize(INDEX, timedelta(days=7))
+    assert (ids(store), found(store, "word3 shared", 50), found(store, "word5", 50)) == before
+    assert store.search_vector(INDEX, vector("word3 word4 shared"), 20) == vectors
+
+
+def test_a_reader_sees_all_of_a_publish_or_none_of_it(
+    open_store: Callable[[], VectorStore], store: VectorStore
+) -> None:
+    def generation(n: int) -> tuple[pa.Table, list[str]]:
+        rows = [chunk(f"{n}-{m}", f"shared gen{n}", version=str(n)) for m in range(30)]
+        return table(*rows), [f"{n - 1}-{m}" for m in range(30)]
+
+    store.publish(INDEX, *generation(0))
+    stop = threading.Event()
+    seen: list[tuple[int, ...]] = []
+
+    def read() -> None:
+        reader = open_store()
+        while not stop.is_set():
+            held = reader.rows(INDEX)
+            hits = reader.search_text(INDEX, "shared", 100)
+            near = reader.search_vector(INDEX, vector("q"), 100)
+            for versions in (
+                held["version"].to_list(),
+                [hit.version for hit in hits],
+                [hit.version for hit in near],
+            ):
+                seen.append((len(versions), len(set(versions))))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for n in range(1, 8):
+        store.publish(INDEX, *generation(n))
+    stop.set()
+    thread.join()
+    assert set(seen) == {(30, 1)}
+
+
+def test_publishers_of_the_same_new_chunks_store_each_once(
+    open_store: Callable[[], VectorStore], store: VectorStore
+) -> None:
+    rows = table(*(chunk(f"c{n}") for n in range(60)))
+    barrier = threading.Barrier(4)
+
+    def publish(worker: int) -> None:
+        own = open_store()
+        barrier.wait()
+        own.publish(INDEX, rows.slice(worker * 5), [f"old{worker}"])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(publish, range(4)))
+    assert ids(store) == sorted(f"c{n}" for n in range(60))
+
+
+def test_processes_that_publish_the_same_new_chunks_store_each_once(tmp_path: Path) -> None:
+    uri = (tmp_path / "lake").as_uri()
+    store = LanceVectorStore(LanceDatabase(uri))
+    store.create(INDEX, DIMENSIONS)
+    artifact = tmp_path / "rows.arrow"
+    rows = table(*(chunk(f"c{n}") for n in range(200)))
+    with pa.ipc.new_file(artifact, rows.schema) as writer:
+        writer.write_table(rows)
+    script = (
+        "import sys, pyarrow as pa\n"
+        "from include.storage.lance import LanceDatabase\n"
+        "from include.vectorstore.lance import LanceVectorStore\n"
+        "uri, index, rows = sys.argv[1:]\n"
+        "store = LanceVectorStore(LanceDatabase(uri))\n"
+        "store.publish(index, pa.ipc.open_file(rows).read_all(), ['old'])\n"
+    )
+    repository = str(Path(__file__).parents[2])
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, uri, INDEX, str(artifact)],
+            cwd=repository,
+            env=os.environ | {"PYTHONPATH": repository},
+        )
+        for _ in range(2)
+    ]
+    assert [process.wait(60) for process in running] == [0, 0]
+    assert ids(store) == sorted(f"c{n}" for n in range(200))
+
+
+STEPS = st.lists(
+    st.tuples(st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("abcdef"))), max_size=4
+)
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(steps=STEPS)
+def test_any_series_of_publishes_leaves_what_a_dictionary_would_hold(
+    store: VectorStore, steps: list[tuple[set[str], set[str]]]
+) -> None:
+    store.drop(INDEX)
+    store.create(INDEX, DIMENSIONS)
+    expected: dict[str, str] = {}
+    for number, (new, stale) in zip(itertools.count(), steps, strict=False):
+        rows = [chunk(name, f"{name} at {number}") for name in sorted(new)]
+        gone = stale - new
+        store.publish(INDEX, table(*rows), sorted(gone))
+        expected = {name: hash_ for name, hash_ in expected.items() if name not in gone}
+        expected |= {name: digest(name, f"{name} at {number}") for name in new}
+    assert dict(store.rows(INDEX).select("id", "row_hash").iter_rows()) == expected
+
+
+def test_a_large_publish_with_many_stale_rows_is_one_version(store: VectorStore) -> None:
+    first = store.publish(INDEX, table(*(chunk(f"a{n}") for n in range(3_000))), [])
+    stale = [f"a{n}" for n in range(2_900)] + [f"never{n}" for n in range(3_000)]
+    second = store.publish(INDEX, table(*(chunk(f"b{n}") for n in range(50))), stale)
+    assert second == Published(50, 0, 2_900, first.version + 1)
+    assert store.count(INDEX) == 150

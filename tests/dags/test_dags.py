@@ -1,0 +1,164 @@
+"""The Dags: their form, and real runs through `dag.test()` on the real stages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TAGS = {"ingestion", "source", "index", "maintenance"}
+HEAVY = (
+    "torch", "sentence_transformers", "transformers", "great_expectations", "lancedb", "openai",
+    "openvino", "onnxruntime", "pandas", "polars", "docutils", "selectolax", "tokenizers",
+)  # fmt: skip
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.xdist_group("airflow"),
+]
+
+
+@pytest.fixture
+def fake_world(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def run(dag: Any, **conf: Any) -> tuple[str, dict[str, Any]]:
+    """Runs a Dag in this process; returns its state and its task instances by task id."""
+    dag_run = dag.test(run_conf=conf or None)
+    tasks: dict[str, list[Any]] = {}
+    for instance in dag_run.get_task_instances():
+        tasks.setdefault(instance.task_id, []).append(instance)
+    return str(dag_run.state), tasks
+
+
+def states(tasks: dict[str, Any], task_id: str) -> set[str]:
+    return {str(instance.state) for instance in tasks[task_id]}
+
+
+def test_the_bundle_holds_exactly_the_documented_dags(dags):
+    assert set(dags) == {"sync_source", "ingest_documents", "maintain_index"}
+
+
+@pytest.mark.parametrize("dag_id", ["sync_source", "ingest_documents", "maintain_index"])
+def test_every_dag_is_a_runbook_with_owner_tags_retries_and_timeouts(dags, dag_id):
+    dag = dags[dag_id]
+    for question in ("What it does", "When it runs", "When it fails", "Who cares"):
+        assert question in dag.doc_md
+    assert set(dag.tags) <= TAGS
+    for task in dag.tasks:
+        assert task.owner == "data-platform"
+        assert task.retries >= 1
+        assert task.execution_timeout is not None
+        assert task.doc or task.python_callable.__doc__
+
+
+def test_no_dag_file_is_longer_than_ninety_lines():
+    for file in (REPOSITORY / "dags").glob("*.py"):
+        assert len(file.read_text().splitlines()) <= 92, file.name
+
+
+def test_parsing_the_dags_imports_nothing_heavy(airflow_home):
+    code = (
+        "import sys, runpy, pathlib; sys.path.insert(0, sys.argv[1]); import airflow.sdk\n"
+        "before = set(sys.modules)\n"
+        "for f in sorted(pathlib.Path(sys.argv[1], 'dags').glob('*.py')): runpy.run_path(str(f))\n"
+        f"print([m for m in {HEAVY!r} if m in set(sys.modules) - before])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(REPOSITORY)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_ingestion_without_an_event_makes_its_own_plan_and_publishes(dags, fake_world, inbox):
+    (inbox / "one.md").write_text("# One\n\nThe first document.\n\n# Two\n\nMore of it.\n")
+    state, tasks = run(dags["ingest_documents"])
+    assert state == "success"
+    assert states(tasks, "embed") == {"success"}
+    assert states(tasks, "publish") == {"success"}
+
+
+def test_ingestion_of_an_unchanged_source_skips_everything(dags, fake_world, inbox):
+    (inbox / "one.md").write_text("# One\n\nThe first document.\n")
+    run(dags["ingest_documents"])
+    state, tasks = run(dags["ingest_documents"])
+    assert state == "success"
+    assert {str(i.state) for instances in tasks.values() for i in instances} == {"skipped"}
+
+
+def test_ingestion_of_known_texts_publishes_without_an_embed_task(dags, fake_world, inbox):
+    (inbox / "one.md").write_text("# One\n\nThe first document.\n")
+    run(dags["ingest_documents"])
+    (inbox / "one.md").rename(inbox / "two.md")
+    state, tasks = run(dags["ingest_documents"])
+    assert state == "success"
+    assert states(tasks, "embed") == {"skipped"}
+    assert states(tasks, "publish") == {"success"}
+
+
+def test_sync_source_announces_changes_and_stays_silent_without(dags, fake_world, inbox):
+    (inbox / "one.txt").write_text("The first document.")
+    _, tasks = run(dags["sync_source"])
+    assert states(tasks, "announce") == {"success"}
+    run(dags["ingest_documents"])
+    _, tasks = run(dags["sync_source"])
+    assert states(tasks, "announce") == {"skipped"}
+
+
+def test_looking_only_wakes_nobody(dags, fake_world, inbox):
+    (inbox / "one.txt").write_text("The first document.")
+    _, tasks = run(dags["sync_source"], look_only=True)
+    assert states(tasks, "announce") == {"skipped"}
+
+
+def test_withheld_deletions_fail_the_run_after_publishing_the_rest(dags, fake_world, inbox):
+    for number in range(6):
+        (inbox / f"{number}.txt").write_text(f"Document number {number}.")
+    run(dags["ingest_documents"])
+    for number in range(5):
+        (inbox / f"{number}.txt").unlink()
+    (inbox / "new.txt").write_text("A new document.")
+    state, tasks = run(dags["ingest_documents"])
+    assert state == "failed"
+    assert states(tasks, "publish") == {"success"}
+    assert states(tasks, "withheld") == {"failed"}
+    state, _ = run(dags["ingest_documents"], allow_deletions=True)
+    assert state == "success"
+
+
+def test_a_missing_source_fails_at_once_without_retries(dags, fake_world, inbox):
+    inbox.rmdir()
+    state, tasks = run(dags["sync_source"])
+    assert state == "failed"
+    assert tasks["list_source"][0].try_number == 1
+
+
+def test_maintenance_runs_on_a_used_lake(dags, fake_world, inbox):
+    (inbox / "one.txt").write_text("The first document.")
+    run(dags["ingest_documents"])
+    state, _ = run(dags["maintain_index"])
+    assert state == "success"
+
+
+def test_a_wrong_setting_is_told_by_name(dags, fake_world, inbox, monkeypatch, capsys):
+    monkeypatch.setenv("RAG_CHUNK_TOKENS", "many")
+    state, _ = run(dags["sync_source"])
+    assert state == "failed"
+
+
+def test_settings_file_for_people_is_valid_json_in_its_variables():
+    import yaml
+
+    loaded = yaml.safe_load((REPOSITORY / "airflow_settings.yaml").read_text())
+    for variable in loaded["airflow"]["variables"]:
+        value = variable["variable_value"]
+        json.loads(value) if isinstance(value, str) else value

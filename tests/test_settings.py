@@ -1,0 +1,84 @@
+"""Settings: every wrong value is told by its name, its value and what is allowed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from include.errors import ConfigurationError
+from include.settings import REPOSITORY, Budgets, Settings
+
+
+def test_an_empty_environment_gives_the_documented_defaults():
+    settings = Settings.from_environment({})
+    assert settings.lake_uri == (REPOSITORY / "data/lake").as_uri()
+    assert settings.source.uris == ((REPOSITORY / "data/inbox").as_uri(),)
+    assert (settings.embedding.provider, settings.embedding.name) == ("local", "all-MiniLM-L6-v2")
+    assert (settings.chunking.tokens, settings.chunking.overlap_tokens) == (256, 32)
+    assert settings.max_mapped_tasks == 64
+    assert settings.redis_url is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("RAG_CHUNK_TOKENS", "abc", "whole number"),
+        ("RAG_CHUNK_TOKENS", "3", "from 16"),
+        ("RAG_CHUNK_OVERLAP_TOKENS", "200", "at most half"),
+        ("RAG_MAX_BAD_FRACTION", "1.5", "from 0 to 1"),
+        ("RAG_MAX_BAD_FRACTION", "nan", "from 0 to 1"),
+        ("RAG_EMBEDDER", "all-MiniLM-L6-v2", "local:<model or path>"),
+        ("RAG_EMBEDDER", "fake:none", "fake:<dimensions>"),
+        ("RAG_EMBEDDER_PRECISION", "fp16", "fp32, int8"),
+        ("RAG_VECTOR_STORE", "faiss", "lancedb"),
+        ("RAG_SOURCE_URI", "data/inbox", "file:///absolute/path"),
+        ("RAG_SOURCE_URI", "file:///a file:///a", "twice"),
+        ("RAG_LAKE_URI", "file:///a file:///b", "one URI"),
+        ("RAG_MAX_MAPPED_TASKS", "0", "from 1"),
+        ("AIRFLOW_VAR_RAG_BUDGETS", "[1]", "JSON object"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(name, value, expected):
+    with pytest.raises(ConfigurationError, match=expected) as caught:
+        Settings.from_environment({name: value})
+    assert name in str(caught.value) or name == "RAG_CHUNK_OVERLAP_TOKENS"
+
+
+def test_a_misspelt_name_is_told_with_the_right_one():
+    with pytest.raises(ConfigurationError, match="Did you mean RAG_CHUNK_TOKENS"):
+        Settings.from_environment({"RAG_CHUNK_TOKEN": "100"})
+
+
+def test_a_lake_inside_its_source_is_refused():
+    with pytest.raises(ConfigurationError, match="index its own state"):
+        Settings.from_environment(
+            {"RAG_SOURCE_URI": "file:///docs", "RAG_LAKE_URI": "file:///docs/lake"}
+        )
+
+
+def test_several_sources_are_separated_by_spaces():
+    settings = Settings.from_environment({"RAG_SOURCE_URI": "file:///a  file:///b%20c/"})
+    assert settings.source.uris == ("file:///a", "file:///b%20c")
+
+
+def test_budgets_are_decimals_and_their_absence_means_no_limit():
+    budgets = Budgets.parse({"daily_usd": 0.1, "max_delete_fraction": 0.25})
+    assert budgets.daily_usd == Decimal("0.1")
+    assert budgets.run_usd is None
+    assert budgets.max_delete_fraction == 0.25
+
+
+@pytest.mark.parametrize(
+    "raw", [{"daily": 1}, {"daily_usd": -1}, {"run_usd": "much"}, {"max_delete_fraction": 2}]
+)
+def test_an_absurd_budget_is_refused(raw):
+    with pytest.raises(ConfigurationError, match="rag_budgets"):
+        Budgets.parse(raw)
+
+
+def test_every_setting_is_documented_in_the_example_file():
+    documented = (REPOSITORY / ".env.example").read_text()
+    source = (REPOSITORY / "include" / "settings.py").read_text()
+    for name in {word.strip('"') for word in source.split() if word.startswith('"RAG_')}:
+        assert name.strip('",)(') in documented, name

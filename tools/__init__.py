@@ -1,0 +1,1 @@
+"""The programs behind `make`: installing, a local Airflow, and the demo."""
