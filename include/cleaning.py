@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from dataclasses import replace
 
 from include.documents import Block, ParsedText
@@ -79,9 +80,13 @@ def _is_clean(text: str, *, code: bool) -> bool:
 
 
 def clean(parsed: ParsedText) -> ParsedText:
-    """The parsed text with clean blocks, one blank line apart; blank blocks are gone."""
+    """The parsed text with clean blocks, one blank line apart; blank blocks are gone.
+
+    A page begins where its first block does; one without text begins where the next one does.
+    """
     title = " ".join(clean_text(parsed.title).split())
     blocks, parts, at = [], [], 0
+    came_from: list[int] = []
     for block in parsed.blocks:
         text = clean_text(parsed.text[block.start : block.end], code=block.kind == "code")
         text = text.strip("\n").rstrip()
@@ -89,5 +94,9 @@ def clean(parsed: ParsedText) -> ParsedText:
             continue
         blocks.append(Block(block.kind, at, at + len(text), block.level))
         parts.append(text)
+        came_from.append(block.start)
         at += len(text) + 2
-    return replace(parsed, text="\n\n".join(parts), blocks=tuple(blocks), title=title)
+    starts = [*(block.start for block in blocks), at]
+    pages = tuple(starts[bisect_left(came_from, page)] for page in parsed.pages)
+    text = "\n\n".join(parts)
+    return replace(parsed, text=text, blocks=tuple(blocks), title=title, pages=pages)

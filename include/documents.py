@@ -93,30 +93,40 @@ class ParsedText:
     """What a parser makes of a file: plain text, its structure, and what the file says of itself.
 
     `title` is "" when the content names none. `metadata` holds what the file carries (front
-    matter, `<meta>` elements, document information).
+    matter, `<meta>` elements, document information). `pages` are the offsets at which the pages
+    (slides, sheets) begin, ascending, the first at or before the first block; empty where a
+    format has no pages.
     """
 
     text: str
     blocks: tuple[Block, ...]
     title: str = ""
     metadata: Metadata = field(default_factory=dict)
+    pages: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A chunk before it has a name: `text[start:end]`, its token count and its heading path."""
+    """A chunk before it has a name: `text[start:end]`, its token count and its heading path.
+
+    `context` is the larger span around it that an answer should be given, where the chunker
+    makes small chunks for search; None where the chunk is its own context.
+    """
 
     start: int
     end: int
     tokens: int
     heading: tuple[str, ...] = ()
+    context: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One search result: a chunk, where it came from, and its score (higher is better).
 
-    `document.text[start:end] == text`. `version` names the exact source object version.
+    `document.text[start:end] == text`. `version` names the exact source object version. `page`
+    counts from 1, 0 where the format has none. `context_start` and `context_end` are the span
+    around the chunk that an answer should be given; often the chunk's own.
     """
 
     chunk_id: str
@@ -130,6 +140,9 @@ class Hit:
     end: int
     score: float
     metadata: Metadata = field(default_factory=dict)
+    page: int = 0
+    context_start: int = 0
+    context_end: int = 0
 
 
 def heading_path(blocks: Sequence[Block], text: str, at: int) -> tuple[str, ...]:

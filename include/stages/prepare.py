@@ -164,7 +164,7 @@ def _write_document(
             for b in parsed.blocks
         ],
     }
-    writers.chunks.extend(chunk_rows(document, parsed.text, spans, reading.chunker.id))
+    writers.chunks.extend(chunk_rows(document, parsed, spans, reading.chunker.id))
     writers.documents.append(document)
     return change
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import polars as pl
 
-from include.documents import Span, chunk_ids, digest, text_hash
+from include.documents import ParsedText, Span, chunk_ids, digest, text_hash
 
 _MOMENT = pl.Datetime("us", "UTC")
 
@@ -26,6 +27,10 @@ CHUNKS = pl.Schema(
         "start": pl.Int32(),
         "end": pl.Int32(),
         "tokens": pl.Int32(),
+        "page": pl.Int32(),
+        "context_start": pl.Int32(),
+        "context_end": pl.Int32(),
+        "acl": pl.List(pl.String()),
         "language": pl.String(),
         "metadata": pl.String(),
         "row_hash": pl.String(),
@@ -89,9 +94,10 @@ REJECTED = pl.Schema(
 
 
 def chunk_rows(
-    document: dict[str, object], text: str, spans: Sequence[Span], chunker_id: str
+    document: dict[str, object], parsed: ParsedText, spans: Sequence[Span], chunker_id: str
 ) -> list[dict[str, object]]:
     """One CHUNKS row per span, in order; `document` is the PREPARED row being built."""
+    text = parsed.text
     texts = [text[span.start : span.end] for span in spans]
     ids = chunk_ids(str(document["id"]), chunker_id, texts)
     shared = {name: document[name] for name in ("uri", "version", "title", "language", "metadata")}
@@ -107,6 +113,10 @@ def chunk_rows(
             "start": span.start,
             "end": span.end,
             "tokens": span.tokens,
+            "page": bisect_right(parsed.pages, span.start),
+            "context_start": span.context[0] if span.context else span.start,
+            "context_end": span.context[1] if span.context else span.end,
+            "acl": [],
             "row_hash": digest(
                 common, chunk_id, f"{span.start} {span.end}", json.dumps(span.heading)
             ),

@@ -18,7 +18,8 @@ def chunk_schema(dimensions: int) -> pa.Schema:
     """The row of an index: a chunk, its provenance and its unit vector.
 
     `row_hash` covers every other column but `run_id` and `vector`: equal hashes need no write.
-    `metadata` is a JSON object. `heading` is the heading path, outermost first.
+    `metadata` is a JSON object. `heading` is the heading path, outermost first. `page` counts
+    from 1, 0 means none. `acl` holds the labels of which a reader needs one; none means everybody.
     """
     return pa.schema(
         [
@@ -33,6 +34,10 @@ def chunk_schema(dimensions: int) -> pa.Schema:
             pa.field("start", pa.int32(), nullable=False),
             pa.field("end", pa.int32(), nullable=False),
             pa.field("tokens", pa.int32(), nullable=False),
+            pa.field("page", pa.int32(), nullable=False),
+            pa.field("context_start", pa.int32(), nullable=False),
+            pa.field("context_end", pa.int32(), nullable=False),
+            pa.field("acl", pa.list_(pa.string()), nullable=False),
             pa.field("language", pa.string(), nullable=False),
             pa.field("metadata", pa.string(), nullable=False),
             pa.field("row_hash", pa.string(), nullable=False),

@@ -24,6 +24,9 @@ HIT_COLUMNS = (
     "start",
     "end",
     "metadata",
+    "page",
+    "context_start",
+    "context_end",
 )
 
 
@@ -52,6 +55,9 @@ def ranked(scored: Iterable[tuple[Mapping[str, Any], float]], k: int) -> list[Hi
             end=row["end"],
             score=float(score),
             metadata=json.loads(row["metadata"]),
+            page=row["page"],
+            context_start=row["context_start"],
+            context_end=row["context_end"],
         )
         for row, score in best
     ]
