@@ -20,12 +20,14 @@ Metadata = Mapping[str, object]
 
 def digest(*parts: str | bytes) -> str:
     """128 bits of SHA-256 over the length-prefixed parts, as 32 hexadecimal characters."""
-    hasher = hashlib.sha256()
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        hasher.update(len(raw).to_bytes(8, "big"))
-        hasher.update(raw)
-    return hasher.hexdigest()[:32]
+    return hashlib.sha256(_prefixed(parts)).hexdigest()[:32]
+
+
+def _prefixed(parts: Iterable[str | bytes]) -> bytes:
+    raw = [
+        part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part for part in parts
+    ]
+    return b"".join([piece for one in raw for piece in (len(one).to_bytes(8, "big"), one)])
 
 
 def document_id(source: str, key: str) -> str:

@@ -18,8 +18,9 @@ from include.manifest import classify
 from include.observability.log import stage
 from include.parsing import detect_language, media_type, parse
 from include.stages.detect import Changes
-from include.stages.rows import CHUNKS, IDS, PREPARED, REJECTED, TOUCHED, chunk_rows
-from include.storage.artifacts import Artifacts, PartWriter
+from include.stages.rows import CHUNKS, IDS, PREPARED, REJECTED, TOUCHED, chunk_columns
+from include.storage.artifacts import Artifacts
+from include.storage.parts import PartWriter
 from include.storage.source import PASSING_REASONS, Source, SourceContent
 from include.storage.tables import Tables
 
@@ -159,12 +160,9 @@ def _write_document(
         "tokens": sum(span.tokens for span in spans),
         "first_ingested": prior["first_ingested"] if prior else None,
         "text": parsed.text,
-        "blocks": [
-            {"kind": b.kind, "start": b.start, "end": b.end, "level": b.level}
-            for b in parsed.blocks
-        ],
+        "blocks": [(block.kind, block.start, block.end, block.level) for block in parsed.blocks],
     }
-    writers.chunks.extend(chunk_rows(document, parsed, spans, reading.chunker.id))
+    writers.chunks.extend(chunk_columns(document, parsed, spans, reading.chunker.id))
     writers.documents.append(document)
     return change
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -93,33 +92,32 @@ REJECTED = pl.Schema(
 """A document that cannot be indexed, and why; an empty stamp means it is tried again."""
 
 
-def chunk_rows(
+def chunk_columns(
     document: dict[str, object], parsed: ParsedText, spans: Sequence[Span], chunker_id: str
-) -> list[dict[str, object]]:
-    """One CHUNKS row per span, in order; `document` is the PREPARED row being built."""
-    text = parsed.text
-    texts = [text[span.start : span.end] for span in spans]
+) -> dict[str, Sequence[object]]:
+    """CHUNKS columns, one row per span, in order; `document` is the PREPARED row being built."""
+    texts = [parsed.text[span.start : span.end] for span in spans]
     ids = chunk_ids(str(document["id"]), chunker_id, texts)
+    contexts = [span.context or (span.start, span.end) for span in spans]
+    pages = [bisect_right(parsed.pages, span.start) for span in spans]
     shared = {name: document[name] for name in ("uri", "version", "title", "language", "metadata")}
-    common = digest(*(str(value) for value in shared.values()))
-    return [
-        {
-            "id": chunk_id,
-            "document_id": document["id"],
-            **shared,
-            "heading": list(span.heading),
-            "text": chunk_text,
-            "text_hash": text_hash(chunk_text),
-            "start": span.start,
-            "end": span.end,
-            "tokens": span.tokens,
-            "page": bisect_right(parsed.pages, span.start),
-            "context_start": span.context[0] if span.context else span.start,
-            "context_end": span.context[1] if span.context else span.end,
-            "acl": [],
-            "row_hash": digest(
-                common, chunk_id, f"{span.start} {span.end}", json.dumps(span.heading)
-            ),
-        }
-        for chunk_id, chunk_text, span in zip(ids, texts, spans, strict=True)
-    ]
+    common = digest(*map(str, shared.values()))
+    return {
+        "id": ids,
+        "document_id": [document["id"]] * len(spans),
+        **{name: [value] * len(spans) for name, value in shared.items()},
+        "heading": [span.heading for span in spans],
+        "text": texts,
+        "text_hash": [text_hash(text) for text in texts],
+        "start": [span.start for span in spans],
+        "end": [span.end for span in spans],
+        "tokens": [span.tokens for span in spans],
+        "page": pages,
+        "context_start": [start for start, _ in contexts],
+        "context_end": [end for _, end in contexts],
+        "acl": [()] * len(spans),
+        "row_hash": [
+            digest(common, chunk_id, repr((span.start, span.end, span.heading, context, page)))
+            for chunk_id, span, context, page in zip(ids, spans, contexts, pages, strict=True)
+        ],
+    }

@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 
 from include.errors import LakeError
 from include.storage.files import atomic_path, file_uri, lake_errors, local_path
 from include.storage.lake import Lake
+from include.storage.parts import PartWriter
 
 ROWS_PER_PART = 50_000
 
@@ -122,94 +122,3 @@ class Artifacts:
                 f"whole Dag again instead of this task."
             )
         return path
-
-
-class PartWriter:
-    """Streams rows into numbered parts of bounded size; memory holds one part.
-
-    Use it as a context manager: leaving it normally finishes, leaving it by an error writes
-    nothing more. A retry overwrites the parts of the try before it and removes its surplus.
-    """
-
-    def __init__(
-        self, artifacts: Artifacts, name: str, schema: pl.Schema, *, rows_per_part: int
-    ) -> None:
-        self._artifacts = artifacts
-        self._name = name
-        self._schema = schema
-        self._rows_per_part = rows_per_part
-        self._rows: list[Mapping[str, object]] = []
-        self._frames: list[pl.DataFrame] = []
-        self._height = 0
-        self._uris: list[str] = []
-        self._finished = False
-
-    def append(self, row: Mapping[str, object]) -> None:
-        """Appends one row, a mapping from exactly the schema's columns."""
-        if row.keys() != self._schema.keys():
-            raise self._misshapen(sorted(row))
-        self._rows.append(row)
-        if len(self._rows) + self._height >= self._rows_per_part:
-            self._gather()
-            self._flush()
-
-    def extend(self, rows: Iterable[Mapping[str, object]]) -> None:
-        """Appends rows, each a mapping from exactly the schema's columns."""
-        for row in rows:
-            self.append(row)
-
-    def append_frame(self, frame: pl.DataFrame) -> None:
-        """Appends the rows of a frame of exactly this schema."""
-        self._gather()
-        self._hold(frame)
-        while self._height >= self._rows_per_part:
-            self._flush()
-
-    def finish(self) -> Sequence[str]:
-        """Writes what is left and returns the URIs of all parts, in order; at least one.
-
-        No rows make one empty part, which carries the schema. Calling it again returns the same.
-        """
-        if not self._finished:
-            self._gather()
-            if self._height or not self._uris:
-                self._flush()
-            self._artifacts.drop_parts(self._name, first=len(self._uris))
-            self._finished = True
-        return self._uris
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.finish()
-
-    def _gather(self) -> None:
-        if self._rows:
-            self._hold(pl.DataFrame(self._rows, schema=self._schema, orient="row"))
-            self._rows = []
-
-    def _hold(self, frame: pl.DataFrame) -> None:
-        if frame.schema != self._schema:
-            raise self._misshapen(dict(frame.schema))
-        self._frames.append(frame)
-        self._height += frame.height
-
-    def _flush(self) -> None:
-        whole = pl.concat([pl.DataFrame(schema=self._schema), *self._frames])
-        part, rest = whole[: self._rows_per_part], whole[self._rows_per_part :]
-        self._uris.append(self._artifacts.write(f"{self._name}-{len(self._uris):05d}", part))
-        self._frames = [rest] if rest.height else []
-        self._height = rest.height
-
-    def _misshapen(self, columns: object) -> LakeError:
-        return LakeError(
-            f"Rows of artifact {self._name!r} should have the columns {dict(self._schema)}, "
-            f"have {columns}."
-        )

@@ -84,8 +84,8 @@ class MeteredEmbedder:
         """As the embedder behind it."""
         before = cpu_seconds()
         vectors = self._embedder.embed_documents(texts)
-        self.cpu += cpu_seconds() - before
         self.hashes += map(text_hash, texts)
+        self.cpu += cpu_seconds() - before
         return vectors
 
     def embed_query(self, text: str) -> FloatArray:
