@@ -22,6 +22,25 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
 
 
+def load_env_file() -> None:
+    """Takes what the shell does not set from the file that `RAG_ENV_FILE` names.
+
+    By default that is `.env` in the repository, if there is one; set to nothing, none is read.
+    Raises ConfigurationError when it names a file that does not exist.
+    """
+    named = os.environ.get("RAG_ENV_FILE")
+    file = Path(named) if named else REPOSITORY / ".env"
+    if named == "" or (named is None and not file.is_file()):
+        return
+    if not file.is_file():
+        raise ConfigurationError(f"RAG_ENV_FILE should name a file, {named!r} is none.")
+    from dotenv import dotenv_values
+
+    for name, value in dotenv_values(file, interpolate=False).items():
+        if value:
+            os.environ.setdefault(name, value)
+
+
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
     """What is indexed: the URIs, the globs that select keys, and the largest file worth reading."""
@@ -143,6 +162,7 @@ class Settings:
             max_mapped_tasks=read.number("RAG_MAX_MAPPED_TASKS", 64, 1, 1_024),
             api_keys=tuple(read.text("RAG_API_KEYS", "").replace(",", " ").split()),
         )
+        read.text("RAG_ENV_FILE", "")  # see load_env_file
         read.refuse_unknown()
         settings._refuse_contradictions()
         return settings

@@ -25,6 +25,7 @@ def _no_user_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("RAG_", "AIRFLOW_VAR_", "AIRFLOW_CONN_", "OPENAI_", "AWS_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("RAG_ENV_FILE", "")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import GateError
-from include.quality.gate import Gate, GateReport, apply, check_vectors, require_sound_vectors
+from include.quality.gate import Gate, GateReport, apply, check_vectors, vector_report
 from include.quality.record import record, record_suites
 from include.quality.rules import Between, Present, Rule, Same, Unique
 from include.quality.suites import Suite, chunk_suite, garbage_share, vector_facts
@@ -175,16 +175,25 @@ def test_an_unsound_vector_is_refused_by_id(change: float, reason: str) -> None:
     vectors = unit_vectors(3)
     vectors[1, 0] = change
     with pytest.raises(GateError, match=f"of 'b': {reason}"):
-        require_sound_vectors(["a", "b", "c"], vectors, 4)
+        vector_report(["a", "b", "c"], vectors, 4).require_passed()
+
+
+def test_great_expectations_agrees_about_unsound_vectors_and_draws_their_page() -> None:
+    vectors = unit_vectors(3)
+    vectors[1, 0] = np.nan
+    made = record(vector_report(["a", "b", "c"], vectors, 4))
+    assert not made.verdict["passed"]
+    assert made.verdict["bad_documents"] == 1
+    assert "norm is missing" in made.html
 
 
 def test_vectors_of_another_size_are_refused() -> None:
     with pytest.raises(GateError, match="dimensions is 4, expected 5"):
-        require_sound_vectors(["a"], unit_vectors(1), 5)
+        vector_report(["a"], unit_vectors(1), 5).require_passed()
 
 
 def test_a_norm_within_rounding_is_sound() -> None:
-    require_sound_vectors(["a", "b"], unit_vectors(2) * np.float32(1.0009), 4)
+    vector_report(["a", "b"], unit_vectors(2) * np.float32(1.0009), 4).require_passed()
     assert check_vectors([], unit_vectors(0), 4).passed
 
 

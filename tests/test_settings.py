@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 
 import pytest
 
 from include.errors import ConfigurationError
-from include.settings import REPOSITORY, Budgets, Settings
+from include.settings import REPOSITORY, Budgets, Settings, load_env_file
 
 
 def test_an_empty_environment_gives_the_documented_defaults():
@@ -82,3 +83,24 @@ def test_every_setting_is_documented_in_the_example_file():
     source = (REPOSITORY / "include" / "settings.py").read_text()
     for name in {word.strip('"') for word in source.split() if word.startswith('"RAG_')}:
         assert name.strip('",)(') in documented, name
+
+
+def test_the_env_file_gives_what_the_shell_does_not(tmp_path, monkeypatch):
+    file = tmp_path / "settings.env"
+    file.write_text("RAG_CHUNK_TOKENS=100\nRAG_MAX_MAPPED_TASKS=7\nRAG_REDIS_URL=\n")
+    monkeypatch.setenv("RAG_ENV_FILE", str(file))
+    monkeypatch.setenv("RAG_CHUNK_TOKENS", "200")
+    monkeypatch.delenv("RAG_MAX_MAPPED_TASKS", raising=False)
+    try:
+        load_env_file()
+        settings = Settings.from_environment()
+    finally:
+        os.environ.pop("RAG_MAX_MAPPED_TASKS", None)
+    assert (settings.chunking.tokens, settings.max_mapped_tasks) == (200, 7)
+    assert settings.redis_url is None
+
+
+def test_an_env_file_that_does_not_exist_is_named(monkeypatch):
+    monkeypatch.setenv("RAG_ENV_FILE", "/nowhere/x.env")
+    with pytest.raises(ConfigurationError, match=r"/nowhere/x\.env"):
+        load_env_file()

@@ -55,6 +55,7 @@ def demo_settings(repository: Path) -> dict[str, str]:
     """The demo's own settings: its corpus and its lake, both under `.demo`."""
     folder = repository / ".demo"
     return {
+        "RAG_ENV_FILE": "",
         "RAG_SOURCE_URI": (folder / "corpus").as_uri(),
         "RAG_LAKE_URI": (folder / "lake").as_uri(),
     }

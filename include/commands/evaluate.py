@@ -8,7 +8,7 @@ from typing import Any
 
 from include.commands.query import searcher
 from include.errors import ConfigurationError
-from include.evaluation.golden import load_questions
+from include.evaluation.questions import load_questions
 from include.evaluation.run import evaluate as evaluate_questions
 from include.retrieval.search import Mode
 from include.settings import REPOSITORY

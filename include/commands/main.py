@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from include.commands import show
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import log_to_stderr
-from include.settings import Settings
+from include.settings import Settings, load_env_file
 from include.wiring import Platform
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     log_to_stderr(verbose=chosen.json or chosen.verbose)
     try:
+        load_env_file()
         answer, status = chosen.run(Platform(Settings.from_environment()), chosen)
     except KeyboardInterrupt:
         print(

@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 
 from include.documents import Hit
 from include.errors import ConfigurationError
-from include.evaluation.golden import Question
 from include.evaluation.metrics import METRICS, documents_in_order, mean
+from include.evaluation.questions import Question
 from include.retrieval.search import Mode
 
 Verdict = Literal["pass", "fail", "no baseline"]

@@ -164,16 +164,17 @@ def check_vectors(
     return apply(suite, vector_facts(ids, vectors))
 
 
-def require_sound_vectors(ids: Sequence[str], vectors: FloatArray, dimensions: int) -> None:
-    """Raises GateError, naming the first id, when `check_vectors` finds anything wrong."""
-    check = check_vectors(ids, vectors, dimensions)
+def vector_report(ids: Sequence[str], vectors: FloatArray, dimensions: int) -> GateReport:
+    """The verdict on vectors about to be published: refused, naming the first, if any is unsound."""
+    check = check_vectors(ids, vectors, dimensions, planned=len(ids))
+    bad, refusal = check.bad("id"), ""
     if not check.passed:
-        bad = check.bad("id")
         first = bad.row(0, named=True)
-        raise GateError(
+        refusal = (
             f"{bad.height} of {len(ids)} vectors cannot be published; the first, of "
             f"{first['id']!r}: {first['detail']}. Embed them again with a sound model."
         )
+    return GateReport((check,), bad, len(ids), bad.height, refusal)
 
 
 def _shown(column: str) -> pl.Expr:

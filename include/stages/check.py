@@ -11,6 +11,7 @@ from include.observability.log import stage
 from include.quality.gate import Gate, GateReport
 from include.stages.prepare import Prepared
 from include.stages.rows import REJECTED
+from include.stages.verdict import write_verdict
 from include.storage.artifacts import Artifacts
 
 OTHER_FILES = ("unsupported_format", "binary", "not_a_file", "too_large", "vanished")
@@ -45,22 +46,13 @@ def check(prepared: Prepared, gate: Gate, artifacts: Artifacts) -> Checked:
             rejected=rejected.filter(~pl.col("reason").is_in(OTHER_FILES)).height,
             planned=planned,
         )
-        page = _written(report, artifacts)
+        page = write_verdict(report, artifacts, "gate")
         for row in report.bad.iter_rows(named=True):
             log("rejected", document=row["id"], reason=row["reason"])
         event |= {"bad": report.bad.height, "report": page}
         report.require_passed()
         bad = artifacts.write("bad", _rejections(report, artifacts.scan(prepared.documents)))
         return Checked(prepared, bad_uri=bad, report_uri=page)
-
-
-def _written(report: GateReport, artifacts: Artifacts) -> str:
-    """Great Expectations' record of the verdict: `gate.json` and the page `gate.html`."""
-    from include.quality.record import record
-
-    recorded = record(report)
-    artifacts.write_json("gate", recorded.verdict)
-    return artifacts.write_text("gate.html", recorded.html)
 
 
 def _rejections(report: GateReport, documents: pl.LazyFrame) -> pl.DataFrame:

@@ -16,10 +16,11 @@ import pyarrow as pa
 from include.embedding.cache import EmbeddingCache
 from include.errors import TransientError
 from include.observability.log import stage
-from include.quality.gate import require_sound_vectors
+from include.quality.gate import vector_report
 from include.stages.accepted import Accepted
 from include.stages.batch import ToEmbed
 from include.stages.record import record
+from include.stages.verdict import judge_vectors
 from include.storage.registry import Registry
 from include.storage.tables import Tables
 from include.vectorstore.protocol import Published, VectorStore, chunk_schema
@@ -155,7 +156,7 @@ def _rows(
             f"{len(absent)} texts of this run have no vector in the cache of "
             f"{destination.embedder}: an embed task did not finish. Run it again."
         )
-    require_sound_vectors(hashes, vectors, destination.dimensions)
+    judge_vectors(vector_report(hashes, vectors, destination.dimensions), accepted.artifacts)
     position = dict(zip(hashes, range(len(hashes)), strict=True))
     order = [position[text] for text in rows["text_hash"]]
     schema = chunk_schema(destination.dimensions)

@@ -11,7 +11,7 @@ import pytest
 
 from include.documents import Hit
 from include.errors import ConfigurationError
-from include.evaluation.golden import Question, load_questions
+from include.evaluation.questions import Question, load_questions
 from include.evaluation.run import evaluate, judge, verdict
 
 QUESTION = {"id": "q1", "question": "What is it?", "relevant": {"docs/a.md": 2}}
