@@ -52,6 +52,18 @@ class SourceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ParsingSettings:
+    """How files are read: which columns make a document of a row, and what one file may take.
+
+    `records` maps `id`, `title`, `text` and `metadata` to column names.
+    """
+
+    records: Mapping[str, tuple[str, ...]]
+    seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class EmbeddingSettings:
     """Which model embeds, at which precision, on which engine; where exported models are kept."""
 
@@ -113,6 +125,7 @@ class Settings:
     """Everything that can be configured, after validation."""
 
     source: SourceSettings
+    parsing: ParsingSettings
     lake_uri: str
     embedding: EmbeddingSettings
     chunking: ChunkingSettings
@@ -139,6 +152,11 @@ class Settings:
                 include=tuple(read.text("RAG_SOURCE_INCLUDE", "**").split()),
                 exclude=tuple(read.text("RAG_SOURCE_EXCLUDE", "").split()),
                 max_document_bytes=read.number("RAG_MAX_DOCUMENT_MB", 50, 1, 10_000) * 1024**2,
+            ),
+            parsing=ParsingSettings(
+                records=_columns("RAG_RECORDS", read.text("RAG_RECORDS", "")),
+                seconds=read.number("RAG_PARSE_SECONDS", 60, 1, 86_400),
+                memory_bytes=read.number("RAG_PARSE_MEMORY_MB", 1024, 64, 1_000_000) * 1024**2,
             ),
             lake_uri=_uris("RAG_LAKE_URI", read.text("RAG_LAKE_URI", _local("data/lake")))[0],
             embedding=EmbeddingSettings(
@@ -237,6 +255,21 @@ class _Reader:
                 near = difflib.get_close_matches(name, self._known, 1)
                 hint = f" Did you mean {near[0]}?" if near else " See .env.example."
                 raise ConfigurationError(f"{name} is not a setting of this platform.{hint}")
+
+
+def _columns(name: str, value: str) -> dict[str, tuple[str, ...]]:
+    """`id=sku text=body,notes` as a mapping from role to columns."""
+    roles: dict[str, tuple[str, ...]] = {"id": (), "title": (), "text": (), "metadata": ()}
+    for part in value.split():
+        role, _, columns = part.partition("=")
+        names = tuple(filter(None, columns.split(",")))
+        if role not in roles or not names or (role in ("id", "title") and len(names) > 1):
+            raise ConfigurationError(
+                f"{name} should be like 'id=sku title=name text=body,notes metadata=price' (one "
+                f"column for id and title), has {part!r}."
+            )
+        roles[role] = names
+    return roles
 
 
 def _local(relative: str) -> str:

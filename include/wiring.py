@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from include.embedding.cache import CachedEmbedder, EmbeddingCache
     from include.embedding.models import ModelFolder
     from include.embedding.protocol import Embedder
+    from include.extraction import Rules
     from include.quality.gate import Gate
     from include.stages.detect import DetectOptions
     from include.stages.maintain import Upkeep
-    from include.stages.prepare import Reading
     from include.stages.publish import Destination
+    from include.stages.reading import Reading
     from include.storage.artifacts import Artifacts
     from include.storage.lake import Lake
     from include.storage.lance import LanceDatabase
@@ -181,12 +182,30 @@ class Platform:
         fraction = self.settings.budgets.max_delete_fraction
         return DetectOptions(run_id=run_id, max_delete_fraction=fraction, **switches)
 
+    @cached_property
+    def rules(self) -> Rules:
+        """How files are read."""
+        from include.extraction import Rules
+        from include.parsing.records import RecordRules
+
+        columns = self.settings.parsing.records
+        first = {role: "".join(columns[role]) for role in ("id", "title")}
+        return Rules(RecordRules(**first, text=columns["text"], metadata=columns["metadata"]))
+
     def reading(self, *, rebuild: bool = False) -> Reading:
         """What the prepare stage reads with."""
-        from include.stages.prepare import Reading
+        from include.extraction import IsolatedExtractor, Limits
+        from include.stages.reading import Reading
 
-        limit = self.settings.source.max_document_bytes
-        return Reading(self.sources, self.chunker, limit, rebuild)
+        chosen, rules = self.settings.parsing, self.rules
+        limits = Limits(chosen.seconds, chosen.memory_bytes)
+        return Reading(
+            sources=self.sources,
+            chunker=self.chunker,
+            extractor=lambda: IsolatedExtractor(rules, limits),
+            max_document_bytes=self.settings.source.max_document_bytes,
+            rebuild=rebuild,
+        )
 
     def cached_embedder(self, on_progress: Callable[[int], None] | None = None) -> CachedEmbedder:
         """The embedder behind its cache; `on_progress` gets the number of texts done."""

@@ -56,7 +56,7 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
     run_id = new_run_id()
     changes = _detected(platform, run_id, switches)
     done: Json = {"run_id": run_id, "embedded": 0, "reused": 0, "published": 0, "retracted": 0}
-    counts, to_embed = {}, ToEmbed((), 0, 0, 0, 0)
+    counts, to_embed, withheld = {}, ToEmbed((), 0, 0, 0, 0), changes.withheld
     if not changes.nothing:
         artifacts = platform.artifacts(run_id)
         prepared = _prepared(platform, artifacts, changes)
@@ -65,15 +65,16 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
         _embed(platform, artifacts, to_embed)
         done = asdict(publish(accepted, to_embed, platform.destination, now=datetime.now(UTC)))
         counts = accepted.counts()
+        withheld = accepted.withheld
     receipt = {
         **_planned(changes, counts, to_embed).to_json(),
         **done,
         "quarantined": counts.get("rejected", 0),
-        "withheld": changes.withheld,
+        "withheld": withheld,
         "cost_usd": "0",
         "seconds": round(time.monotonic() - began, 2),
     }
-    return receipt, 1 if changes.withheld else 0
+    return receipt, 1 if withheld else 0
 
 
 def _detected(platform: Platform, run_id: str, switches: Switches) -> Changes:

@@ -47,10 +47,22 @@ class Accepted:
         """REJECTED rows: of reading, of parsing, and of the gate."""
         return self._scan(self.checked.prepared.rejected, REJECTED).collect().vstack(self._bad)
 
+    @cached_property
+    def files(self) -> pl.Series:
+        """Ids of all files that this run was to read."""
+        uri = self.changes.rows_uri
+        return self._scan((uri,) if uri else (), IDS).select("id").collect()["id"]
+
     @property
     def removed(self) -> list[str]:
-        """Ids of documents gone from the source, to be retracted."""
-        return self._ids(self.changes.removed_uri)
+        """Ids of documents gone from the source, or from their file of records."""
+        dropped = self._ids(self.checked.prepared.dropped_uri)
+        return [*self._ids(self.changes.removed_uri), *dropped]
+
+    @property
+    def withheld(self) -> int:
+        """How many deletions wait until a person allows them."""
+        return self.changes.withheld + self.checked.prepared.withheld
 
     @property
     def forgotten(self) -> list[str]:

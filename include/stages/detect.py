@@ -39,7 +39,7 @@ class Changes:
 
     `touched` have a new stamp: the next stage tells whether content, metadata or nothing changed.
     `held` are in quarantine, unchanged. `withheld` are gone from the source but kept until a
-    person allows so large a deletion.
+    person allows so large a deletion. `max_delete_fraction` is 1 where one did.
     """
 
     run_id: str
@@ -52,6 +52,7 @@ class Changes:
     forgotten: int
     withheld: int
     rebuild: bool
+    max_delete_fraction: float
     rows_uri: str
     removed_uri: str
     forgotten_uri: str
@@ -72,11 +73,14 @@ def detect(
     """
     with stage("detect", run=options.run_id) as event:
         listing = _listing(sources)
-        manifest = tables.documents.read([*STAMPS, "uri"])
+        manifest = tables.documents.read([*STAMPS, "file_id", "uri"])
+        quarantine = tables.quarantine.read([*STAMPS, "file_id", "version"])
         if options.reread or options.rebuild:
             listing = listing.with_columns(stamp=pl.lit(""))
-        found = diff(manifest.select(STAMPS), listing, tables.quarantine.read(STAMPS))
-        changes = _written(found, manifest, artifacts, options)
+        found = diff(_files(manifest), listing, _refused_files(quarantine))
+        gone = _removed(found, manifest, quarantine, tables)
+        forgotten = _forgotten(found, manifest, quarantine, listing)
+        changes = _written(found, (gone, forgotten), manifest.height, artifacts, options)
         event |= {
             name: getattr(changes, name)
             for name in ("listed", "added", "touched", "removed", "unchanged", "held", "withheld")
@@ -96,22 +100,60 @@ def _listing(sources: Iterable[Source]) -> pl.DataFrame:
     return listing
 
 
+def _files(documents: pl.DataFrame) -> pl.DataFrame:
+    """The stamps of files; those of a file of records whose rows differ cannot be trusted."""
+    files = documents.select(pl.col("file_id").alias("id"), "stamp", "sidecar_stamp").unique()
+    if files["id"].n_unique() == files.height:
+        return files
+    return files.group_by("id").agg(
+        stamp=pl.when(pl.len() == 1).then(pl.col("stamp").first()).otherwise(pl.lit("")),
+        sidecar_stamp=pl.col("sidecar_stamp").first(),
+    )
+
+
+def _refused_files(quarantine: pl.DataFrame) -> pl.DataFrame:
+    """Files that are in quarantine as a whole: a bad row does not keep its file from being read."""
+    return quarantine.filter(pl.col("id") == pl.col("file_id")).select(STAMPS)
+
+
+def _removed(
+    found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame, tables: Tables
+) -> pl.DataFrame:
+    """`id, uri` of documents to retract: gone with their file, or dropped by a reviewer."""
+    reviews = tables.reviews.read(("id", "version"), {"decision": "drop"})
+    dropped = quarantine.join(reviews, on=["id", "version"], how="semi")["id"]
+    gone = pl.col("file_id").is_in(found.removed["id"].implode())
+    return manifest.filter(gone | pl.col("id").is_in(dropped.implode())).select("id", "uri")
+
+
+def _forgotten(
+    found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame, listing: pl.DataFrame
+) -> pl.Series:
+    """Ids that only the quarantine still knows: of files, and of rows of files that are gone."""
+    files = pl.concat([listing["id"], manifest["file_id"].unique()])
+    rows = quarantine.filter(pl.col("id") != pl.col("file_id"))
+    gone = rows.filter(~pl.col("file_id").is_in(files.implode()))["id"]
+    return pl.concat([found.forgotten, gone])
+
+
 def _written(
-    found: Difference, manifest: pl.DataFrame, artifacts: Artifacts, options: DetectOptions
+    found: Difference,
+    gone: tuple[pl.DataFrame, pl.Series],
+    documents: int,
+    artifacts: Artifacts,
+    options: DetectOptions,
 ) -> Changes:
+    removed, forgotten = gone
     listed = found.added.height + found.touched.height + found.unchanged + found.held.height
-    removed = manifest.join(found.removed.select("id"), on="id", how="semi").select("id", "uri")
+    fraction = 1.0 if options.allow_deletions else options.max_delete_fraction
     withheld = 0
     if not options.allow_deletions and withhold_deletions(
-        removed.height,
-        total=manifest.height,
-        max_delete_fraction=options.max_delete_fraction,
-        listed=listed,
+        removed.height, total=documents, max_delete_fraction=fraction, listed=listed
     ):
         withheld, removed = removed.height, removed.clear()
         warn(
-            f"{withheld} of {manifest.height} indexed documents are gone from the source. That is "
-            f"more than max_delete_fraction {options.max_delete_fraction} allows, so they stay "
+            f"{withheld} of {documents} indexed documents are gone from the source. That is "
+            f"more than max_delete_fraction {fraction} allows, so they stay "
             f"searchable. If it is intended, run again with deletions allowed."
         )
     rows = pl.concat([found.added, found.touched])
@@ -123,12 +165,13 @@ def _written(
         removed=removed.height,
         unchanged=found.unchanged,
         held=found.held.height,
-        forgotten=len(found.forgotten),
+        forgotten=len(forgotten),
         withheld=withheld,
         rebuild=options.rebuild,
+        max_delete_fraction=fraction,
         rows_uri=artifacts.write("changes", rows) if rows.height else "",
         removed_uri=artifacts.write("removed", removed) if removed.height else "",
-        forgotten_uri=artifacts.write("forgotten", pl.DataFrame([found.forgotten]))
-        if len(found.forgotten)
+        forgotten_uri=artifacts.write("forgotten", forgotten.to_frame("id"))
+        if len(forgotten)
         else "",
     )

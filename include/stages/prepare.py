@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import polars as pl
 
-from include.chunking import Chunker
-from include.cleaning import clean
-from include.documents import ParsedText, digest, text_hash
+from include.documents import ParsedText, digest, document_id, text_hash
 from include.errors import DocumentError
-from include.manifest import classify
-from include.observability.log import stage
-from include.parsing import detect_language, media_type, parse
+from include.extraction import Extracted, media_type
+from include.observability.log import stage, warn
+from include.planning import withhold_deletions
 from include.stages.detect import Changes
+from include.stages.known import Known
+from include.stages.reading import FileRead, Reading, content_hash, read_files
 from include.stages.rows import CHUNKS, IDS, PREPARED, REJECTED, TOUCHED, chunk_columns
 from include.storage.artifacts import Artifacts
 from include.storage.parts import PartWriter
-from include.storage.source import PASSING_REASONS, Source, SourceContent
+from include.storage.source import PASSING_REASONS
 from include.storage.tables import Tables
 
 Row = dict[str, object]
@@ -30,10 +31,17 @@ Progress = Callable[[int], None]
 DOCUMENTS_PER_PART = 500
 CHUNKS_PER_PART = 5_000
 
+UNPLACED = ("malformed_row", "missing_id")
+"""Reasons of rows that name no document: they may be new versions of any row that is missing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The URIs of this run's rows, and how many documents fell into which class."""
+    """The URIs of this run's rows, and how many documents fell into which class.
+
+    `dropped_uri` ("" when none) lists documents that are no longer in their file of records;
+    `withheld` counts those that stay because a person has to allow so large a deletion.
+    """
 
     changes: Changes
     documents: tuple[str, ...]
@@ -41,19 +49,37 @@ class Prepared:
     touched: tuple[str, ...]
     rejected: tuple[str, ...]
     counts: dict[str, int]
+    dropped_uri: str = ""
+    withheld: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What reading needs: the sources by URI, the chunker, and the largest file worth reading.
+def prepare(
+    changes: Changes,
+    reading: Reading,
+    tables: Tables,
+    artifacts: Artifacts,
+    *,
+    on_progress: Progress | None = None,
+) -> Prepared:
+    """Turns changed documents into rows; what cannot be read is set aside with a reason.
 
-    With `rebuild`, documents whose content is unchanged are chunked all the same.
+    Memory is bounded by one part of rows and the largest file. Raises nothing because of a
+    document. `on_progress` is called with 1 after each file.
     """
-
-    sources: Mapping[str, Source]
-    chunker: Chunker
-    max_document_bytes: int
-    rebuild: bool = False
+    rows, gone = (
+        artifacts.read(uri) if uri else pl.DataFrame(schema=IDS)
+        for uri in (changes.rows_uri, changes.removed_uri)
+    )
+    with stage("prepare", run=changes.run_id) as event, ExitStack() as stack:
+        known = Known(rows, gone, tables)
+        work = _Preparation(reading, known, _Writers(artifacts, stack))
+        extractor = stack.enter_context(reading.extractor())
+        for file in read_files(rows.iter_rows(named=True), reading, known.content, extractor):
+            work.take(file)
+            if on_progress:
+                on_progress(1)
+        event |= work.counts
+        return work.finish(changes, artifacts)
 
 
 class _Writers:
@@ -69,125 +95,123 @@ class _Writers:
         self.rejected = writer("rejected", REJECTED)
 
 
-class _Known:
-    """What the manifest says about the documents of this run, and about the contents around them."""
+class _Preparation:
+    """Takes files one by one and writes the rows of their documents."""
 
-    def __init__(self, rows: pl.DataFrame, gone: pl.DataFrame, tables: Tables) -> None:
-        columns = ("id", "content_hash", "text_hash", "metadata_hash", "stamp", "first_ingested")
-        manifest = tables.documents.read(columns)
-        here = manifest.join(rows.select("id"), on="id", how="semi")
-        self.rows: dict[str, Row] = {str(row["id"]): row for row in here.iter_rows(named=True)}
-        removed = manifest.filter(pl.col("id").is_in(gone["id"].implode()))
-        self._removed = Counter(removed["content_hash"])
-        self._remaining = frozenset(manifest.join(removed, on="id", how="anti")["content_hash"])
+    def __init__(self, reading: Reading, known: Known, writers: _Writers) -> None:
+        self.counts: Counter[str] = Counter()
+        self._reading = reading
+        self._known = known
+        self._writers = writers
+        self._dropped: list[str] = []
 
-    def classify(self, document: Row) -> str:
-        """The document's class of change; each removed document is moved once."""
-        prior = self.rows.get(str(document["id"]))
-        change = classify(prior, document, removed=self._removed, remaining=self._remaining)
-        if change == "moved":
-            content = str(document["content_hash"])
-            self._removed[content] -= 1
-            if not self._removed[content]:
-                del self._removed[content]
-        return change
+    def take(self, file: FileRead) -> None:
+        """Writes every document of a file, and remembers which ones it no longer holds."""
+        if file.documents is None:
+            self._touch(_described(file, Extracted()))
+            return
+        seen = {str(self._write(file, found)["id"]) for found in file.documents}
+        missing = self._known.documents_of(str(file.row["id"])) - seen
+        if not missing:
+            return
+        if any(found.reason in UNPLACED or not found.record for found in file.documents):
+            warn(
+                f"{len(missing)} documents are not found in {file.row['uri']}, but some of its "
+                f"rows cannot be read: they stay searchable as they were."
+            )
+        else:
+            self._dropped += sorted(missing)
 
-
-def prepare(
-    changes: Changes,
-    reading: Reading,
-    tables: Tables,
-    artifacts: Artifacts,
-    *,
-    on_progress: Progress | None = None,
-) -> Prepared:
-    """Turns changed documents into rows; what cannot be read is set aside with a reason.
-
-    Memory is bounded by one part of rows. Raises nothing because of a document. `on_progress`
-    is called with 1 after each document.
-    """
-    counts: Counter[str] = Counter()
-    rows, gone = (
-        artifacts.read(uri) if uri else pl.DataFrame(schema=IDS)
-        for uri in (changes.rows_uri, changes.removed_uri)
-    )
-    with stage("prepare", run=changes.run_id) as event, ExitStack() as stack:
-        writers = _Writers(artifacts, stack)
-        known = _Known(rows, gone, tables)
-        for row in rows.iter_rows(named=True):
-            counts[_prepare_one(row, reading, known, writers)] += 1
-            if on_progress:
-                on_progress(1)
-        event |= counts
+    def finish(self, changes: Changes, artifacts: Artifacts) -> Prepared:
+        """The run so far as a value, with the deletions that need nobody's leave."""
+        writers, dropped = self._writers, self._dropped
+        withheld = withhold_deletions(
+            changes.removed + len(dropped),
+            total=self._known.total,
+            max_delete_fraction=changes.max_delete_fraction,
+            listed=changes.listed,
+        )
+        ids = pl.DataFrame({"id": dropped}, schema=IDS)
         return Prepared(
             changes=changes,
             documents=tuple(writers.documents.finish()),
             chunks=tuple(writers.chunks.finish()),
             touched=tuple(writers.touched.finish()),
             rejected=tuple(writers.rejected.finish()),
-            counts=dict(counts),
+            counts=dict(self.counts),
+            dropped_uri=artifacts.write("dropped", ids) if dropped and not withheld else "",
+            withheld=len(dropped) if withheld else 0,
         )
 
+    def _write(self, file: FileRead, found: Extracted) -> Row:
+        document = _described(file, found)
+        released = self._known.is_released(str(document["id"]), str(document["version"]))
+        try:
+            if found.parsed is None or (found.reason and not released):
+                raise DocumentError(found.reason, found.detail)
+            known = self._known.content(str(document["id"]))
+            if known == document["content_hash"] and not self._reading.rebuild:
+                self._touch(document)
+            else:
+                self._write_document(document, file, found.parsed, found.language)
+        except DocumentError as error:
+            self._writers.rejected.append(_rejection(document, file, error))
+            self.counts["rejected"] += 1
+        return document
 
-def _prepare_one(row: Row, reading: Reading, known: _Known, writers: _Writers) -> str:
-    """Writes the rows of one listed object; returns its class of change, or "rejected"."""
-    content: SourceContent | None = None
-    try:
-        source = reading.sources[str(row["source"])]
-        content = source.read(str(row["key"]), reading.max_document_bytes)
-        return _write_document(row, content, reading, known, writers)
-    except DocumentError as error:
-        writers.rejected.append(_rejection(row, content, error))
-        return "rejected"
+    def _touch(self, document: Row) -> None:
+        self._writers.touched.append({name: document[name] for name in TOUCHED})
+        self.counts["touched"] += 1
+
+    def _write_document(
+        self, document: Row, file: FileRead, parsed: ParsedText, language: str
+    ) -> None:
+        _add_metadata(document, parsed, language, file.content.sidecar if file.content else None)
+        document["text_hash"] = text_hash(parsed.text)
+        prior, change = self._known.document(str(document["id"])), self._known.classify(document)
+        spans = self._reading.chunker.chunk(parsed.text, parsed.blocks)
+        document |= {
+            "change": change,
+            "chunks": len(spans),
+            "tokens": sum(span.tokens for span in spans),
+            "first_ingested": prior["first_ingested"] if prior else None,
+            "text": parsed.text,
+            "blocks": [(each.kind, each.start, each.end, each.level) for each in parsed.blocks],
+        }
+        columns = chunk_columns(document, parsed, spans, self._reading.chunker.id)
+        self._writers.chunks.extend(columns)
+        self._writers.documents.append(document)
+        self.counts[change] += 1
 
 
-def _write_document(
-    row: Row, content: SourceContent, reading: Reading, known: _Known, writers: _Writers
-) -> str:
-    document = _described(row, content)
-    prior = known.rows.get(str(row["id"]))
-    if prior and prior["content_hash"] == document["content_hash"] and not reading.rebuild:
-        writers.touched.append({name: document[name] for name in TOUCHED})
-        return "touched"
-    parsed = clean(parse(str(row["key"]), content.raw))
-    _add_metadata(document, parsed, content.sidecar)
-    document["text_hash"] = text_hash(parsed.text)
-    change = known.classify(document)
-    spans = reading.chunker.chunk(parsed.text, parsed.blocks)
-    document |= {
-        "change": change,
-        "chunks": len(spans),
-        "tokens": sum(span.tokens for span in spans),
-        "first_ingested": prior["first_ingested"] if prior else None,
-        "text": parsed.text,
-        "blocks": [(block.kind, block.start, block.end, block.level) for block in parsed.blocks],
-    }
-    writers.chunks.extend(chunk_columns(document, parsed, spans, reading.chunker.id))
-    writers.documents.append(document)
-    return change
-
-
-def _described(row: Row, content: SourceContent) -> Row:
-    content_hash = _content_hash(content)
+def _described(file: FileRead, found: Extracted) -> Row:
+    """What is known of a document before its text is looked at."""
+    row, content = file.row, file.content
+    key, uri = str(row["key"]), str(row["uri"])
+    if found.record:
+        key, uri = f"{key}#{found.record}", f"{uri}#{quote(found.record, safe='')}"
+    version = content_hash(content, found.content) if content else ""
     return {
-        **{name: row[name] for name in ("id", "source", "key", "uri", "size", "modified")},
-        "stamp": content.stamp,
-        "sidecar_stamp": content.sidecar_stamp,
-        "content_hash": content_hash,
-        "version": content_hash,
+        "id": document_id(str(row["source"]), key),
+        "file_id": row["id"],
+        "source": row["source"],
+        "key": key,
+        "uri": uri,
+        "size": len(found.content.encode("utf-8", "replace")) if found.record else row["size"],
+        "modified": row["modified"],
+        "stamp": content.stamp if content else row["stamp"],
+        "sidecar_stamp": content.sidecar_stamp if content else row["sidecar_stamp"],
+        "content_hash": version,
+        "version": version,
         "media_type": media_type(str(row["key"])) or "text/plain",
     }
 
 
-def _content_hash(content: SourceContent) -> str:
-    return digest("content", content.raw, content.sidecar or b"")
-
-
-def _add_metadata(document: Row, parsed: ParsedText, sidecar: bytes | None) -> None:
+def _add_metadata(document: Row, parsed: ParsedText, detected: str, sidecar: bytes | None) -> None:
     """Sidecar fields win over what the file says of itself; the file name is the last resort."""
     metadata = {**parsed.metadata, **_sidecar_fields(sidecar)}
     title = str(metadata.get("title") or parsed.title or str(document["key"]).rsplit("/", 1)[-1])
-    language = str(metadata.get("language") or detect_language(parsed.text))
+    language = str(metadata.get("language") or detected)
     plain = json.dumps(metadata, ensure_ascii=False, sort_keys=True, default=str)
     document |= {
         "title": title,
@@ -209,14 +233,12 @@ def _sidecar_fields(sidecar: bytes | None) -> dict[str, object]:
     return fields
 
 
-def _rejection(row: Row, content: SourceContent | None, error: DocumentError) -> Row:
-    tried_again = error.reason in PASSING_REASONS
+def _rejection(document: Row, file: FileRead, error: DocumentError) -> Row:
+    names = ("id", "file_id", "uri", "source", "key", "sidecar_stamp", "version")
     return {
-        **{name: row[name] for name in ("id", "uri", "source", "key")},
-        "stamp": "" if tried_again else content.stamp if content else row["stamp"],
-        "sidecar_stamp": content.sidecar_stamp if content else row["sidecar_stamp"],
-        "version": _content_hash(content) if content else "",
-        "stage": "prepare" if content else "read",
+        **{name: document[name] for name in names},
+        "stamp": "" if error.reason in PASSING_REASONS else document["stamp"],
+        "stage": "prepare" if file.content else "read",
         "reason": error.reason,
         "detail": error.detail,
     }

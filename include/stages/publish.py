@@ -190,7 +190,7 @@ def _receipt(
         },
         unchanged=changes.unchanged + counts["touched"],
         quarantined=counts["rejected"],
-        withheld=changes.withheld,
+        withheld=accepted.withheld,
         chunks=to_embed.chunks,
         embedded=to_embed.texts,
         reused=to_embed.reused,

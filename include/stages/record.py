@@ -51,11 +51,19 @@ def _set_aside(accepted: Accepted, tables: Tables, *, run_id: str, now: datetime
         last_seen=moment,
         run_id=pl.lit(run_id),
     )
-    released = [
-        *accepted.documents["id"],
-        *accepted.touched["id"],
-        *accepted.forgotten,
-        *accepted.removed,
-    ]
-    known = set(tables.quarantine.lookup(released, ["id"])["id"])
-    tables.quarantine.replace(rows, sorted(known - set(rejected["id"])))
+    tables.quarantine.replace(rows, _settled(accepted, tables, rejected["id"]))
+
+
+def _settled(accepted: Accepted, tables: Tables, rejected: pl.Series) -> list[str]:
+    """Ids that leave the quarantine: gone, or of files that were read without finding them bad.
+
+    What a reviewer dropped leaves the index but stays here, so that it is not tried again.
+    """
+    held = tables.quarantine.read(["id", "file_id"])
+    dropped = tables.reviews.read(["id"], {"decision": "drop"})["id"]
+    read = pl.col("file_id").is_in(accepted.files.implode())
+    gone = pl.col("id").is_in([*accepted.forgotten, *accepted.removed])
+    stays = gone & pl.col("id").is_in(dropped.implode())
+    stays &= ~pl.col("id").is_in(accepted.forgotten)
+    kept = pl.col("id").is_in(rejected.implode()) | stays
+    return held.filter((read | gone) & ~kept)["id"].sort().to_list()

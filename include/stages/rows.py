@@ -40,6 +40,7 @@ CHUNKS = pl.Schema(
 PREPARED = pl.Schema(
     {
         "id": pl.String(),
+        "file_id": pl.String(),
         "source": pl.String(),
         "key": pl.String(),
         "uri": pl.String(),
@@ -69,6 +70,7 @@ PREPARED = pl.Schema(
 )
 """A document ready to be published: its manifest row, its class of change, text and blocks.
 
+`file_id` is the id of the listed file: the document's own, unless the file holds records.
 `first_ingested` is null for a new document.
 """
 
@@ -78,6 +80,7 @@ TOUCHED = pl.Schema({"id": pl.String(), "stamp": pl.String(), "sidecar_stamp": p
 REJECTED = pl.Schema(
     {
         "id": pl.String(),
+        "file_id": pl.String(),
         "uri": pl.String(),
         "source": pl.String(),
         "key": pl.String(),

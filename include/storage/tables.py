@@ -20,11 +20,13 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns.items()])
 
 
-# `id` is `documents.document_id(source, key)`; `content_hash` covers the file's bytes, `text_hash`
+# `id` is `documents.document_id(source, key)`, `file_id` that of the listed file: the same, unless the
+# file holds records, each of which is a document. `content_hash` covers the file's bytes, `text_hash`
 # the extracted text (the key of TEXTS), `metadata_hash` the metadata. `metadata` is a JSON object,
 # `size` is in bytes, `tokens` are the embedder's, summed over `chunks` chunks.
 DOCUMENTS = _schema(
     id=pa.string(),
+    file_id=pa.string(),
     source=pa.string(),
     key=pa.string(),
     uri=pa.string(),
@@ -63,6 +65,7 @@ TEXTS = _schema(text_hash=pa.string(), text=pa.large_string(), blocks=BLOCKS)
 # `id` is the document's id; `stage`, `reason` and `detail` are those of the DocumentError.
 QUARANTINE = _schema(
     id=pa.string(),
+    file_id=pa.string(),
     uri=pa.string(),
     source=pa.string(),
     key=pa.string(),
@@ -76,6 +79,12 @@ QUARANTINE = _schema(
     last_seen=_MOMENT,
     tries=pa.int32(),
     run_id=pa.string(),
+)
+
+# What a person decided about one version of a document in quarantine: `decision` is `release`,
+# `keep` or `drop`; `by` names the person, as far as it is known.
+REVIEWS = _schema(
+    id=pa.string(), version=pa.string(), decision=pa.string(), by=pa.string(), at=_MOMENT
 )
 
 
@@ -99,3 +108,8 @@ class Tables:
     def quarantine(self) -> KeyedTable:
         """Documents set aside with a reason, keyed by document id."""
         return self.database.table("quarantine", QUARANTINE, "id")
+
+    @property
+    def reviews(self) -> KeyedTable:
+        """People's latest decisions about documents in quarantine, keyed by document id."""
+        return self.database.table("reviews", REVIEWS, "id")

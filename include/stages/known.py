@@ -1,0 +1,74 @@
+"""What the manifest and people's reviews say about the documents of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Set
+
+import polars as pl
+
+from include.manifest import classify
+from include.storage.tables import Tables
+
+Row = dict[str, object]
+
+_COLUMNS = (
+    "id",
+    "file_id",
+    "content_hash",
+    "text_hash",
+    "metadata_hash",
+    "stamp",
+    "sidecar_stamp",
+    "first_ingested",
+)
+
+
+class Known:
+    """The manifest's rows of these files, and the contents around them."""
+
+    def __init__(self, files: pl.DataFrame, gone: pl.DataFrame, tables: Tables) -> None:
+        manifest = tables.documents.read(_COLUMNS)
+        self.total = manifest.height
+        here = manifest.filter(pl.col("file_id").is_in(files["id"].implode()))
+        self._rows: dict[str, Row] = {str(row["id"]): row for row in here.iter_rows(named=True)}
+        self._of_file: Mapping[object, list[str]] = dict(
+            here.group_by("file_id").agg("id").iter_rows()
+        )
+        removed = manifest.filter(pl.col("id").is_in(gone["id"].implode()))
+        self._removed = Counter(removed["content_hash"])
+        self._remaining = frozenset(manifest.join(removed, on="id", how="anti")["content_hash"])
+        self._released = {
+            (row["id"], row["version"])
+            for row in tables.reviews.read(("id", "version"), {"decision": "release"}).iter_rows(
+                named=True
+            )
+        }
+
+    def document(self, name: str) -> Row | None:
+        """The manifest's row of a document."""
+        return self._rows.get(name)
+
+    def content(self, name: str) -> object:
+        """The hash of the content that the manifest has for a document; None for a new one."""
+        row = self._rows.get(name)
+        return row["content_hash"] if row else None
+
+    def documents_of(self, file: str) -> Set[str]:
+        """The ids of all documents that the manifest has of a file."""
+        return frozenset(self._of_file.get(file, ()))
+
+    def is_released(self, name: str, version: str) -> bool:
+        """Whether a person said that this version may go in although a rule refuses it."""
+        return (name, version) in self._released
+
+    def classify(self, document: Row) -> str:
+        """The document's class of change; each removed document is moved once."""
+        prior = self._rows.get(str(document["id"]))
+        change = classify(prior, document, removed=self._removed, remaining=self._remaining)
+        if change == "moved":
+            content = str(document["content_hash"])
+            self._removed[content] -= 1
+            if not self._removed[content]:
+                del self._removed[content]
+        return change
