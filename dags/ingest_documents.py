@@ -23,7 +23,8 @@ from __future__ import annotations
 
 from airflow.sdk import Asset, dag, task
 
-from include.orchestration.assets import CHUNK_INDEX, RAW_DOCUMENTS
+from include.orchestration import steps
+from include.orchestration.assets import CHUNK_INDEX, QUARANTINE, RAW_DOCUMENTS
 from include.orchestration.defaults import COMMIT, EMBED, LIGHT, SHARED, START, STEADY
 from include.orchestration.params import ALLOW_DELETIONS, REBUILD, REREAD
 
@@ -42,50 +43,44 @@ def ingest_documents() -> None:
     @task(**LIGHT)
     def plan(params: dict[str, bool], triggering_asset_events: object = None) -> dict[str, object]:
         """Lists the source and diffs it with the manifest; skips the run when they agree."""
-        from include.orchestration.steps import plan_ingestion
-
-        return plan_ingestion(params, triggering_asset_events)
+        return steps.plan_ingestion(params, triggering_asset_events)
 
     @task(**STEADY)
     def prepare(changes: dict[str, object]) -> dict[str, object]:
         """Reads, parses, cleans and chunks what changed."""
-        from include.orchestration.steps import prepare_documents
-
-        return prepare_documents(changes)
+        return steps.prepare_documents(changes)
 
     @task(**STEADY)
     def gate(prepared: dict[str, object]) -> list[dict[str, object]]:
         """Validates documents and chunks, then cuts the texts to embed into batches."""
-        from include.orchestration.steps import pass_gate
-
-        return pass_gate(prepared)
+        return steps.pass_gate(prepared)
 
     @task(map_index_template="{{ batch['label'] }}", **EMBED)
     def embed(batch: dict[str, object]) -> dict[str, object]:
         """Embeds one batch through the cache."""
-        from include.orchestration.steps import embed_texts
-
-        return embed_texts(batch)
+        return steps.embed_texts(batch)
 
     @task(outlets=[CHUNK_INDEX], trigger_rule="none_failed_min_one_success", **COMMIT)
     def publish(outlet_events: dict[Asset, object]) -> dict[str, object]:
         """Publishes chunks and manifest, and emits `chunk_index`."""
-        from include.orchestration.steps import publish_index
-
-        return publish_index(outlet_events[CHUNK_INDEX])
+        return steps.publish_index(outlet_events[CHUNK_INDEX])
 
     @task(**LIGHT)
     def withheld(receipt: dict[str, object]) -> None:
         """Fails when deletions wait for a person; everything else is published already."""
-        from include.orchestration.steps import refuse_withheld
+        steps.refuse_withheld(receipt)
 
-        refuse_withheld(receipt)
+    @task(outlets=[QUARANTINE], **LIGHT)
+    def tell_reviewers(receipt: dict[str, object], outlet_events: dict[Asset, object]) -> None:
+        """Emits `quarantine` when documents were set aside."""
+        steps.tell_reviewers(receipt, outlet_events[QUARANTINE])
 
     batches = gate(prepare(plan()))
     published = publish()
     batches >> embed.expand(batch=batches) >> published
     batches >> published
     withheld(published)
+    tell_reviewers(published)  # type: ignore[arg-type]
 
 
 ingest_documents()

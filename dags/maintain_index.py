@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from airflow.sdk import dag, task
 
+from include.orchestration import steps
 from include.orchestration.defaults import COMMIT, SHARED, START
 from include.orchestration.params import KEEP_DAYS
 
@@ -35,16 +36,12 @@ def maintain_index() -> None:
     @task(**COMMIT)
     def compact(params: dict[str, int]) -> dict[str, object]:
         """Compacts every table, refreshes its indexes and prunes old versions."""
-        from include.orchestration.steps import compact_tables
-
-        return compact_tables(keep_days=params["keep_days"])
+        return steps.compact_tables(keep_days=params["keep_days"])
 
     @task(**COMMIT)
     def prune(params: dict[str, int]) -> dict[str, object]:
         """Deletes the artifacts of runs that ended before the retention."""
-        from include.orchestration.steps import prune_runs
-
-        return prune_runs(keep_days=params["keep_days"])
+        return steps.prune_runs(keep_days=params["keep_days"])
 
     compact() >> prune()
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from airflow.sdk import Asset, dag, task
 
+from include.orchestration import steps
 from include.orchestration.assets import RAW_DOCUMENTS
 from include.orchestration.defaults import LIGHT, SHARED, START
 from include.orchestration.params import ALLOW_DELETIONS, LOOK_ONLY, REREAD
@@ -39,9 +40,7 @@ def sync_source() -> None:
     @task(**LIGHT)
     def list_source(params: dict[str, bool]) -> dict[str, object]:
         """Lists the source and compares it with the manifest; returns counts."""
-        from include.orchestration.steps import detect_changes
-
-        return detect_changes(reread=params["reread"])
+        return steps.detect_changes(reread=params["reread"])
 
     @task(outlets=[RAW_DOCUMENTS], **LIGHT)
     def announce(
@@ -50,9 +49,7 @@ def sync_source() -> None:
         outlet_events: dict[Asset, object],
     ) -> None:
         """Emits `raw_documents` with the counts; skipped when there is nothing to ingest."""
-        from include.orchestration.steps import announce_changes
-
-        announce_changes(changes, params, outlet_events[RAW_DOCUMENTS])
+        steps.announce_changes(changes, params, outlet_events[RAW_DOCUMENTS])
 
     announce(list_source())
 

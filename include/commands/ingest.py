@@ -9,9 +9,9 @@ from typing import Any
 
 from include.commands.progress import bar
 from include.planning import Plan
-from include.stages.accepted import Accepted
+from include.stages.accepted import Accepted, Checked
 from include.stages.batch import ToEmbed, batch
-from include.stages.check import Checked, check
+from include.stages.check import check
 from include.stages.detect import Changes, detect
 from include.stages.embed import embed
 from include.stages.prepare import Prepared, prepare
@@ -60,10 +60,12 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
     if not changes.nothing:
         artifacts = platform.artifacts(run_id)
         prepared = _prepared(platform, artifacts, changes)
-        accepted = Accepted(check(prepared, platform.gate, artifacts), artifacts)
+        now = datetime.now(UTC)
+        checked = check(prepared, platform.gate, artifacts, platform.tables, now=now)
+        accepted = Accepted(checked, artifacts)
         to_embed = batch(accepted, platform.cache, max_tasks=platform.settings.max_mapped_tasks)
         _embed(platform, artifacts, to_embed)
-        done = asdict(publish(accepted, to_embed, platform.destination, now=datetime.now(UTC)))
+        done = asdict(publish(accepted, to_embed, platform.destination, now=now))
         counts = accepted.counts()
         withheld = accepted.withheld
     receipt = {

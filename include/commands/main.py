@@ -94,10 +94,15 @@ def _rollback(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
     return indexes(platform), 0
 
 
-def _quarantine(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
-    from include.commands.state import quarantined
+def _quarantine(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.state import named, quarantined, review
 
-    return quarantined(platform), 0
+    if chosen.action == "list":
+        return quarantined(platform), 0
+    names = chosen.documents
+    if chosen.all or chosen.reason:
+        names += named(platform, chosen.reason)
+    return review(platform, chosen.action, names), 0
 
 
 def _evaluate(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
@@ -162,9 +167,19 @@ def _parser() -> argparse.ArgumentParser:
     add("indexes", _indexes, show.indexes, "List the indexes and their states.")
     add("rollback", _rollback, show.indexes, "Make the previous index live again; embeds nothing.")
     quarantine = add(
-        "quarantine", _quarantine, show.quarantine, "Show documents set aside, and why."
+        "quarantine",
+        _quarantine,
+        show.quarantine,
+        "Show documents set aside, and decide about them.",
     )
-    quarantine.add_argument("action", choices=("list",), help="list them")
+    quarantine.add_argument(
+        "action",
+        choices=("list", "release", "keep", "drop"),
+        help="list them; try this version again; keep the old version; take it out of the index",
+    )
+    quarantine.add_argument("documents", nargs="*", help="ids or uris to decide about")
+    quarantine.add_argument("--all", action="store_true", help="decide about all of them")
+    quarantine.add_argument("--reason", help="decide about all with this reason")
     evaluate = add("evaluate", _evaluate, show.evaluation, "Score retrieval with golden questions.")
     evaluate.add_argument(
         "--questions", type=Path, help="JSONL file (default: the demo's questions)"

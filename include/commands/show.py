@@ -84,7 +84,7 @@ def status(answer: Json) -> str:
             f"Source      {' '.join(answer['source'])}",
             f"Lake        {answer['lake']}",
             f"Live index  {answer['live_index'] or 'none yet: run `python -m include sync`'}",
-            f"Documents   {answer['documents']}  ({answer['quarantined']} quarantined)",
+            f"Documents   {answer['documents']}  {_aside(answer)}",
             f"Chunks      {answer['chunks']}  ({answer['embeddings']} embeddings cached)",
             f"Last sync   {last['finished_at'] if last else 'never'}",
             f"Spent today ${answer['spend_today_usd']}",
@@ -101,6 +101,9 @@ def indexes(answer: Json) -> str:
 
 def quarantine(answer: Json) -> str:
     """One line a document."""
+    if decision := answer.get("decision"):
+        count = len(answer["items"])
+        return f"{count} marked '{decision}': the next sync carries it out."
     if not answer["items"]:
         return "Nothing is in quarantine."
     return "\n".join(_quarantined(answer["items"]))
@@ -133,6 +136,15 @@ def _place(cited: Json) -> str:
     return f"{unquote(cited['uri'])} [{cited['start']}:{cited['end']}]"
 
 
+def _aside(answer: Json) -> str:
+    if not answer["quarantined"]:
+        return "(0 quarantined)"
+    return (
+        f"({answer['quarantined']} quarantined: {answer['undecided']} undecided, "
+        f"{answer['outdated']} searchable in an older version)"
+    )
+
+
 def _excerpt(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= 240 else line[:240].rsplit(" ", 1)[0] + " …"
@@ -140,4 +152,7 @@ def _excerpt(text: str) -> str:
 
 def _quarantined(items: Iterable[Json]) -> Iterable[str]:
     for item in items:
-        yield f"{item['reason']:<20} {unquote(item['uri'])}\n  {item['detail']} (since {item['since']}, {item['tries']} tries)"
+        notes = [f"since {item['since'][:16]}", f"{item['tries']} tries", f"id {item['id']}"]
+        notes += ["an older version is searchable"] * item["has_old_version"]
+        notes += [f"decided: {item['decision']}"] * bool(item["decision"])
+        yield f"{item['reason']:<20} {unquote(item['uri'])}\n  {item['detail']} ({'; '.join(notes)})"

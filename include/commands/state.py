@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import getpass
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import Any
 
+from include.errors import ConfigurationError
+from include.stages.review import Decision, Held, decide, held
 from include.wiring import Platform
 
 Json = dict[str, Any]
@@ -14,12 +18,15 @@ def status(platform: Platform) -> Json:
     """Counts of documents, chunks, cached embeddings and quarantined documents; the live index."""
     live = platform.registry.live()
     database = platform.database
+    aside = held(platform.tables)
     embeddings = [name for name in database.names() if name.startswith("embeddings_")]
     return {
         "documents": platform.tables.documents.count(),
         "chunks": platform.store.count(live.name) if live else 0,
         "embeddings": sum(database.rows(name) for name in embeddings),
-        "quarantined": platform.tables.quarantine.count(),
+        "quarantined": len(aside),
+        "undecided": sum(not each.decision for each in aside),
+        "outdated": sum(each.has_old_version for each in aside),
         "live_index": live.name if live else None,
         "indexes": [asdict(entry) for entry in platform.registry.indexes()],
         "last_sync": platform.registry.last_sync(),
@@ -42,12 +49,30 @@ def indexes(platform: Platform) -> Json:
 
 def quarantined(platform: Platform) -> Json:
     """Documents set aside, the latest first."""
-    columns = ("id", "uri", "version", "reason", "detail", "first_seen", "last_seen", "tries")
-    rows = platform.tables.quarantine.read(columns).sort("last_seen", descending=True)
-    items = [
-        {**row, "since": row["first_seen"].isoformat(), "last_seen": row["last_seen"].isoformat()}
-        for row in rows.iter_rows(named=True)
-    ]
-    for item in items:
-        del item["first_seen"]
-    return {"items": items}
+    return {"items": [_item(each) for each in held(platform.tables)]}
+
+
+def named(platform: Platform, reason: str | None) -> list[str]:
+    """The ids of everything in quarantine, or of what is there for this reason."""
+    return [each.id for each in held(platform.tables) if reason in (None, each.reason)]
+
+
+def review(platform: Platform, decision: Decision, documents: list[str]) -> Json:
+    """Records the decision about these documents, by id or uri; the next sync carries it out."""
+    if not documents:
+        raise ConfigurationError(
+            f"Nothing to {decision}: name documents by id or uri, or give --all or --reason CODE."
+        )
+    now, by = datetime.now(UTC), getpass.getuser()
+    decided = decide(platform.tables, documents, decision, by=by, now=now)
+    return {"decision": decision, "items": [_item(replace(d, decision=decision)) for d in decided]}
+
+
+def _item(document: Held) -> Json:
+    return {
+        **{
+            name: value for name, value in asdict(document).items() if name not in ("source", "key")
+        },
+        "since": document.since.isoformat(),
+        "last_seen": document.last_seen.isoformat(),
+    }

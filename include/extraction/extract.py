@@ -49,6 +49,8 @@ def extract(name: str, raw: bytes, rules: Rules) -> list[Extracted]:
         return list(_records(name, raw, rules))
     except DocumentError as error:
         return [Extracted(reason=error.reason, detail=error.detail)]
+    except RecursionError:
+        return [Extracted(reason="malformed", detail=f"{name!r} is nested too deeply to be read.")]
 
 
 def _records(name: str, raw: bytes, rules: Rules) -> Iterator[Extracted]:

@@ -19,7 +19,7 @@ from typing import BinaryIO, Self, cast
 
 from include.errors import DocumentError
 from include.extraction.extract import Extracted, Rules
-from include.extraction.wire import send, unpack
+from include.extraction.wire import NO_MEMORY, send, unpack
 
 _ROOT = Path(__file__).resolve().parents[2]
 _READ_BYTES = 1024 * 1024
@@ -51,7 +51,7 @@ class IsolatedExtractor:
         child = self._child or self._started()
         try:
             send(cast(BinaryIO, child.stdin), pickle.dumps((name, raw), protocol=5))
-            found = unpack(self._answer(child))
+            return unpack(self._answer(child))
         except (BrokenPipeError, EOFError) as error:
             raise self._death(name) from error
         except TimeoutError as error:
@@ -60,9 +60,6 @@ class IsolatedExtractor:
                 "parse_timeout",
                 f"{name!r} was not read within {self._limits.seconds:g} s (RAG_PARSE_SECONDS).",
             ) from error
-        if isinstance(found, str):
-            raise self._exhausted(name, found)
-        return found
 
     def close(self) -> None:
         """Ends the child; further files are refused."""
@@ -107,18 +104,12 @@ class IsolatedExtractor:
 
     def _death(self, name: str) -> DocumentError:
         code = self._end(grace_seconds=2.0)
-        return DocumentError(
-            "parse_crashed", f"{name!r} ended the process that read it (exit status {code})."
-        )
-
-    def _exhausted(self, name: str, kind: str) -> DocumentError:
-        self._end()  # what it holds may be in pieces
-        if kind == "RecursionError":
-            return DocumentError("malformed", f"{name!r} is nested too deeply to be read.")
-        limit = self._limits.memory_bytes // 1024**2
-        return DocumentError(
-            "parse_memory", f"{name!r} needs more than {limit} MB (RAG_PARSE_MEMORY_MB)."
-        )
+        if code == NO_MEMORY:
+            limit = self._limits.memory_bytes // 1024**2
+            sentence = f"{name!r} needs more than {limit} MB (RAG_PARSE_MEMORY_MB)."
+            return DocumentError("parse_memory", sentence)
+        sentence = f"{name!r} ended the process that read it (exit status {code})."
+        return DocumentError("parse_crashed", sentence)
 
     def _end(self, grace_seconds: float = 0.0) -> int | None:
         """Ends the child, which may end by itself within the grace; its exit status."""

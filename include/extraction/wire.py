@@ -12,6 +12,9 @@ from typing import BinaryIO
 from include.documents import Block, ParsedText
 from include.extraction.extract import Extracted
 
+NO_MEMORY = 12
+"""The exit status of a child that ran out of memory."""
+
 
 def send(pipe: BinaryIO, message: bytes) -> None:
     """Writes one message."""
@@ -34,10 +37,10 @@ def pack(found: Sequence[Extracted]) -> bytes:
     return pickle.dumps([_row(each) for each in found], protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def unpack(message: bytes) -> list[Extracted] | str:
-    """What `pack` wrote, or the name of the error that stopped the child's work."""
+def unpack(message: bytes) -> list[Extracted]:
+    """What `pack` wrote."""
     rows = pickle.loads(message)  # noqa: S301 - the other side is our own process
-    return rows if isinstance(rows, str) else [_extracted(*row) for row in rows]
+    return [_extracted(*row) for row in rows]
 
 
 def _row(found: Extracted) -> tuple[object, ...]:

@@ -12,31 +12,41 @@ import pickle
 import resource
 import signal
 import sys
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from include.extraction.extract import extract
-from include.extraction.wire import pack, receive, send
-
-# Mapped but unused memory of the interpreter and its libraries.
-_HEADROOM_BYTES = 1024 * 1024**2
+from include.extraction.wire import NO_MEMORY, pack, receive, send
 
 
 def main() -> int:
     """Serves requests `(name, raw)` under the rules and limits of the first message."""
     source, target = sys.stdin.buffer, _private_output()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the pipe
-    rules, memory_bytes, seconds = pickle.loads(receive(source) or b"")  # noqa: S301 - the other side is our own process
-    _limit(resource.RLIMIT_AS, memory_bytes + _HEADROOM_BYTES)
-    while (request := receive(source)) is not None:
-        name, raw = pickle.loads(request)  # noqa: S301 - the other side is our own process
-        del request
-        _limit_cpu(seconds)
-        try:
-            answer = pack(extract(name, raw, rules))
-        except (MemoryError, RecursionError) as error:
-            answer = pickle.dumps(type(error).__name__)
-        send(target, answer)
+    rules, memory_bytes, seconds = _load(receive(source) or b"")
+    _limit(resource.RLIMIT_AS, _mapped_bytes() + memory_bytes)
+    try:
+        while (request := receive(source)) is not None:
+            _limit_cpu(seconds)
+            name, raw = _load(request)
+            del request
+            send(target, pack(extract(name, raw, rules)))
+    except MemoryError:
+        os._exit(NO_MEMORY)  # tidying up could need memory again
     return 0
+
+
+def _load(message: bytes) -> Any:
+    return pickle.loads(message)  # noqa: S301 - the other side is our own process
+
+
+def _mapped_bytes() -> int:
+    """What the interpreter and its libraries have mapped already, used or not."""
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[0]
+    except OSError:  # no Linux
+        return 1024**3
+    return int(pages) * resource.getpagesize()
 
 
 def _private_output() -> BinaryIO:

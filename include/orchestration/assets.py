@@ -1,6 +1,7 @@
-"""The assets that connect the Dags: `raw_documents` wakes ingestion, `chunk_index` its readers.
+"""The assets that connect the Dags.
 
-An event is a wake-up, never the truth: whoever is woken plans against the manifest.
+`raw_documents` wakes ingestion, `chunk_index` the index's readers, `quarantine` the people who review
+what was set aside. An event is a wake-up, never the truth: whoever is woken plans against the manifest.
 """
 
 from __future__ import annotations
@@ -8,4 +9,5 @@ from __future__ import annotations
 from airflow.sdk import Asset
 
 RAW_DOCUMENTS = Asset(name="raw_documents", uri="rag://source/raw_documents", group="rag")
+QUARANTINE = Asset(name="quarantine", uri="rag://lake/quarantine", group="rag")
 CHUNK_INDEX = Asset(name="chunk_index", uri="rag://lake/chunk_index", group="rag")

@@ -1,6 +1,7 @@
 """The bodies of the Dags' tasks: settings and adapters in, one stage, a small result out.
 
-Results travel as XCom: counts and URIs of Parquet files, never documents or vectors.
+Results travel as XCom: counts and URIs of Parquet files, never documents or vectors. Dag files import
+this module, so everything heavy is imported inside the functions.
 """
 
 from __future__ import annotations
@@ -8,22 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, Variable, get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
-from pydantic import TypeAdapter
 
 from include.errors import PermanentError
 from include.orchestration.assets import RAW_DOCUMENTS
 from include.settings import Settings
-from include.stages.accepted import Accepted
-from include.stages.batch import Batch, ToEmbed
-from include.stages.check import Checked
-from include.stages.detect import Changes
-from include.stages.prepare import Prepared
-from include.storage.artifacts import Artifacts
 from include.wiring import Platform
+
+if TYPE_CHECKING:
+    from include.stages.detect import Changes
+    from include.storage.artifacts import Artifacts
 
 Json = dict[str, Any]
 Params = Mapping[str, bool]
@@ -33,18 +31,20 @@ def detect_changes(*, reread: bool) -> Json:
     """Lists the source and diffs it with the manifest."""
     from include.stages.detect import detect
 
-    platform = _platform()
+    platform = connected()
     changes = detect(
         list(platform.sources.values()),
         platform.tables,
         _artifacts(platform),
-        platform.detect_options(_run_id(), reread=reread, allow_deletions=True),
+        platform.detect_options(run_name(), reread=reread, allow_deletions=True),
     )
     return asdict(changes)
 
 
 def announce_changes(changes: Json, params: Params, event: Any) -> None:
     """Emits the event with the counts and switches; skips when there is nothing to tell."""
+    from include.stages.detect import Changes
+
     found = _load(Changes, changes)
     if found.nothing:
         raise AirflowSkipException(
@@ -62,12 +62,12 @@ def plan_ingestion(params: Params, events: Any) -> Json:
     """Diffs source and manifest under the switches of the form and of the waking events."""
     from include.stages.detect import detect
 
-    platform = _platform()
+    platform = connected()
     switches = {
         name: bool(params[name]) or any(extra.get(name) for extra in _extras(events))
         for name in ("reread", "allow_deletions")
     }
-    options = platform.detect_options(_run_id(), rebuild=params["rebuild"], **switches)
+    options = platform.detect_options(run_name(), rebuild=params["rebuild"], **switches)
     platform.require_index(rebuild=options.rebuild)
     changes = detect(
         list(platform.sources.values()), platform.tables, _artifacts(platform), options
@@ -81,9 +81,10 @@ def plan_ingestion(params: Params, events: Any) -> Json:
 
 def prepare_documents(changes: Json) -> Json:
     """Reads, parses and chunks what changed."""
+    from include.stages.detect import Changes
     from include.stages.prepare import prepare
 
-    platform = _platform()
+    platform = connected()
     found = _load(Changes, changes)
     reading = platform.reading(rebuild=found.rebuild)
     prepared = prepare(found, reading, platform.tables, _artifacts(platform))
@@ -92,12 +93,15 @@ def prepare_documents(changes: Json) -> Json:
 
 def pass_gate(prepared: Json) -> list[Json]:
     """Validates documents and chunks, then plans the batches to embed."""
+    from include.stages.accepted import Accepted
     from include.stages.batch import batch
     from include.stages.check import check
+    from include.stages.prepare import Prepared
 
-    platform = _platform()
+    platform = connected()
     artifacts = _artifacts(platform)
-    checked = check(_load(Prepared, prepared), platform.gate, artifacts)
+    now = datetime.now(UTC)
+    checked = check(_load(Prepared, prepared), platform.gate, artifacts, platform.tables, now=now)
     to_embed = batch(
         Accepted(checked, artifacts),
         platform.cache,
@@ -109,18 +113,21 @@ def pass_gate(prepared: Json) -> list[Json]:
 
 def embed_texts(batch: Json) -> Json:
     """Embeds one batch through the cache."""
+    from include.stages.batch import Batch
     from include.stages.embed import embed
 
-    platform = _platform()
+    platform = connected()
     embedded = embed(_load(Batch, batch), platform.cached_embedder(), _artifacts(platform))
     return asdict(embedded)
 
 
 def publish_index(event: Any) -> Json:
     """Publishes the run and emits `chunk_index` with the counts of the receipt."""
+    from include.stages.accepted import Accepted, Checked
+    from include.stages.batch import ToEmbed
     from include.stages.publish import publish
 
-    platform = _platform()
+    platform = connected()
     artifacts = _artifacts(platform)
     accepted = artifacts.read_json("accepted")
     receipt = publish(
@@ -131,6 +138,13 @@ def publish_index(event: Any) -> Json:
     )
     event.extra = asdict(receipt)
     return asdict(receipt)
+
+
+def tell_reviewers(receipt: Json, event: Any) -> None:
+    """Emits `quarantine` when this run set documents aside."""
+    if not receipt["quarantined"]:
+        raise AirflowSkipException("Nothing was set aside.")
+    event.extra = {"quarantined": receipt["quarantined"], "run_id": receipt["run_id"]}
 
 
 def refuse_withheld(receipt: Json) -> None:
@@ -147,7 +161,7 @@ def compact_tables(*, keep_days: int) -> Json:
     """Compacts every table, refreshes its indexes and prunes versions older than that."""
     from include.stages.maintain import compact
 
-    return asdict(compact(_platform().upkeep, older_than=timedelta(days=keep_days)))
+    return asdict(compact(connected().upkeep, older_than=timedelta(days=keep_days)))
 
 
 def prune_runs(*, keep_days: int) -> Json:
@@ -155,31 +169,34 @@ def prune_runs(*, keep_days: int) -> Json:
     from include.stages.maintain import prune
 
     now = datetime.now(UTC)
-    return asdict(prune(_platform().lake, before=now - timedelta(days=keep_days)))
+    return asdict(prune(connected().lake, before=now - timedelta(days=keep_days)))
 
 
-def _platform() -> Platform:
+def connected() -> Platform:
+    """The platform under the settings of this process and the budgets of the Variable."""
     budgets = Variable.get("rag_budgets", default=None, deserialize_json=True)
     platform = Platform(Settings.from_environment())
     return platform.with_budgets(budgets) if budgets is not None else platform
 
 
-def _run_id() -> str:
+def run_name() -> str:
     """Airflow's run id, which is unique within a Dag only, behind the Dag's."""
     context = get_current_context()
     return f"{context['dag'].dag_id}/{context['run_id']}"
 
 
 def _artifacts(platform: Platform) -> Artifacts:
-    return platform.artifacts(_run_id())
+    return platform.artifacts(run_name())
 
 
 def _load(kind: type[Any], value: Json) -> Any:
+    from pydantic import TypeAdapter
+
     return TypeAdapter(kind).validate_python(value)
 
 
 def _counts(changes: Changes) -> Json:
-    return {f.name: getattr(changes, f.name) for f in fields(Changes) if f.type == "int"}
+    return {f.name: getattr(changes, f.name) for f in fields(changes) if f.type == "int"}
 
 
 def _extras(events: Mapping[Asset, Iterable[Any]] | None) -> list[Json]:

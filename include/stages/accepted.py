@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import polars as pl
 
-from include.stages.check import Checked
+from include.stages.prepare import Prepared
 from include.stages.rows import CHUNKS, IDS, PREPARED, REJECTED, TOUCHED
 from include.storage.artifacts import Artifacts
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A run that passed: its rows, the documents that the gate took out, and the gate's report.
+
+    `bad_uri` and `report_uri` are "" when there was nothing to check.
+    """
+
+    prepared: Prepared
+    bad_uri: str
+    report_uri: str
 
 
 class Accepted:

@@ -77,6 +77,7 @@ def detect(
         quarantine = tables.quarantine.read([*STAMPS, "file_id", "version"])
         if options.reread or options.rebuild:
             listing = listing.with_columns(stamp=pl.lit(""))
+        listing = _distrusted(listing, quarantine)
         found = diff(_files(manifest), listing, _refused_files(quarantine))
         gone = _removed(found, manifest, quarantine, tables)
         forgotten = _forgotten(found, manifest, quarantine, listing)
@@ -98,6 +99,13 @@ def _listing(sources: Iterable[Source]) -> pl.DataFrame:
             f"places. Name each place once."
         )
     return listing
+
+
+def _distrusted(listing: pl.DataFrame, quarantine: pl.DataFrame) -> pl.DataFrame:
+    """The listing without the stamps of files whose rows are to be tried again."""
+    again = quarantine.filter((pl.col("stamp") == "") & (pl.col("id") != pl.col("file_id")))
+    stale = pl.col("id").is_in(again["file_id"].implode())
+    return listing.with_columns(stamp=pl.when(stale).then(pl.lit("")).otherwise("stamp"))
 
 
 def _files(documents: pl.DataFrame) -> pl.DataFrame:

@@ -110,17 +110,31 @@ class _Preparation:
         if file.documents is None:
             self._touch(_described(file, Extracted()))
             return
-        seen = {str(self._write(file, found)["id"]) for found in file.documents}
-        missing = self._known.documents_of(str(file.row["id"])) - seen
-        if not missing:
-            return
-        if any(found.reason in UNPLACED or not found.record for found in file.documents):
+        seen: set[str] = set()
+        accepted = 0
+        for found in file.documents:
+            document = _described(file, found)
+            seen.add(str(document["id"]))
+            accepted += self._write(document, file, found)
+        if all(found.record for found in file.documents):
+            self._close_records(file, seen, accepted)
+
+    def _close_records(self, file: FileRead, seen: set[str], accepted: int) -> None:
+        """Takes out the rows that a file of records lost, unless a bad row may hide them."""
+        whole = _described(file, Extracted())
+        if not accepted:
+            nothing = f"None of its {len(seen)} rows can be indexed."
+            self._reject(whole, file, DocumentError("no_rows", nothing))
+        missing = sorted(self._known.documents_of(str(file.row["id"])) - seen)
+        if not any(found.reason in UNPLACED for found in file.documents or ()):
+            self._dropped += missing
+        elif missing:
+            for name in missing:
+                self._touch(whole | {"id": name})
             warn(
                 f"{len(missing)} documents are not found in {file.row['uri']}, but some of its "
                 f"rows cannot be read: they stay searchable as they were."
             )
-        else:
-            self._dropped += sorted(missing)
 
     def finish(self, changes: Changes, artifacts: Artifacts) -> Prepared:
         """The run so far as a value, with the deletions that need nobody's leave."""
@@ -143,21 +157,25 @@ class _Preparation:
             withheld=len(dropped) if withheld else 0,
         )
 
-    def _write(self, file: FileRead, found: Extracted) -> Row:
-        document = _described(file, found)
-        released = self._known.is_released(str(document["id"]), str(document["version"]))
+    def _write(self, document: Row, file: FileRead, found: Extracted) -> bool:
+        """Writes the rows of one document; False when it was set aside."""
+        name, version = str(document["id"]), str(document["version"])
+        document["released"] = self._known.is_released(name, version)
         try:
-            if found.parsed is None or (found.reason and not released):
+            if found.parsed is None or (found.reason and not document["released"]):
                 raise DocumentError(found.reason, found.detail)
-            known = self._known.content(str(document["id"]))
-            if known == document["content_hash"] and not self._reading.rebuild:
+            if self._known.content(name) == version and not self._reading.rebuild:
                 self._touch(document)
             else:
                 self._write_document(document, file, found.parsed, found.language)
         except DocumentError as error:
-            self._writers.rejected.append(_rejection(document, file, error))
-            self.counts["rejected"] += 1
-        return document
+            self._reject(document, file, error)
+            return False
+        return True
+
+    def _reject(self, document: Row, file: FileRead, error: DocumentError) -> None:
+        self._writers.rejected.append(_rejection(document, file, error))
+        self.counts["rejected"] += 1
 
     def _touch(self, document: Row) -> None:
         self._writers.touched.append({name: document[name] for name in TOUCHED})

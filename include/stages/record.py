@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -10,7 +11,7 @@ from include.stages.accepted import Accepted
 from include.stages.rows import PREPARED
 from include.storage.tables import Tables
 
-MANIFEST = [name for name in PREPARED if name not in ("change", "text", "blocks")]
+MANIFEST = [name for name in PREPARED if name not in ("change", "released", "text", "blocks")]
 
 
 def record(accepted: Accepted, tables: Tables, *, run_id: str, now: datetime) -> None:
@@ -19,7 +20,8 @@ def record(accepted: Accepted, tables: Tables, *, run_id: str, now: datetime) ->
     published = _published(accepted, run_id, now)
     rows = pl.concat([published, _touched(accepted, tables)])
     tables.documents.replace(rows, gone)
-    _set_aside(accepted, tables, run_id=run_id, now=now)
+    rejected = accepted.rejected
+    set_aside(rejected, tables, run_id, now, _settled(accepted, tables, rejected["id"]))
 
 
 def _published(accepted: Accepted, run_id: str, now: datetime) -> pl.DataFrame:
@@ -41,9 +43,12 @@ def _touched(accepted: Accepted, tables: Tables) -> pl.DataFrame:
     )
 
 
-def _set_aside(accepted: Accepted, tables: Tables, *, run_id: str, now: datetime) -> None:
+def set_aside(
+    rejected: pl.DataFrame, tables: Tables, run_id: str, now: datetime, leaving: Sequence[str] = ()
+) -> None:
+    """Puts REJECTED rows into quarantine, and takes the ids `leaving` out of it, in one commit."""
     moment = pl.lit(now).dt.cast_time_unit("us")
-    rejected = accepted.rejected.filter(pl.col("reason") != "vanished")
+    rejected = rejected.filter(pl.col("reason") != "vanished")
     before = tables.quarantine.lookup(rejected["id"].to_list(), ["id", "first_seen", "tries"])
     rows = rejected.join(before, on="id", how="left").with_columns(
         pl.col("first_seen").fill_null(moment),
@@ -51,7 +56,7 @@ def _set_aside(accepted: Accepted, tables: Tables, *, run_id: str, now: datetime
         last_seen=moment,
         run_id=pl.lit(run_id),
     )
-    tables.quarantine.replace(rows, _settled(accepted, tables, rejected["id"]))
+    tables.quarantine.replace(rows, leaving)
 
 
 def _settled(accepted: Accepted, tables: Tables, rejected: pl.Series) -> list[str]:

@@ -60,6 +60,7 @@ PREPARED = pl.Schema(
         "tokens": pl.Int64(),
         "first_ingested": _MOMENT,
         "change": pl.String(),
+        "released": pl.Boolean(),
         "text": pl.String(),
         "blocks": pl.List(
             pl.Struct(
@@ -71,7 +72,7 @@ PREPARED = pl.Schema(
 """A document ready to be published: its manifest row, its class of change, text and blocks.
 
 `file_id` is the id of the listed file: the document's own, unless the file holds records.
-`first_ingested` is null for a new document.
+`first_ingested` is null for a new document. `released` says that a person let this version in.
 """
 
 TOUCHED = pl.Schema({"id": pl.String(), "stamp": pl.String(), "sidecar_stamp": pl.String()})

@@ -17,7 +17,7 @@ from tests.benchmarks.worlds import environment
 Json = dict[str, Any]
 HEAVY = (
     "torch", "sentence_transformers", "transformers", "openvino", "onnxruntime",
-    "great_expectations", "pandas",
+    "great_expectations",
 )  # fmt: skip
 WIDE = ("cpu", "listing_cpu", "manifest_cpu", "diff_cpu")
 

@@ -190,14 +190,18 @@ def test_an_empty_listing_deletes_nothing_until_a_person_allows_it(world, corpus
     assert index_content(world()) == {}
 
 
-def test_a_run_of_mostly_bad_documents_publishes_nothing(world, corpus):
+def test_a_run_of_mostly_bad_documents_publishes_nothing_and_the_next_one_goes_on(world, corpus):
     run(platform := world())
     before = index_content(platform)
-    for number in range(5):
+    for number in range(12):
         (corpus / f"bad-{number}.txt").write_bytes(b"")
+    (corpus / "good.txt").write_text(text_about("good"))
     with pytest.raises(GateError):
         run(world())
     assert index_content(world()) == before
+    receipt = run(platform := world())
+    assert (receipt["added"], receipt["held"]) == (1, 12)
+    assert len(index_content(platform)) == len(before) + 1
 
 
 def test_a_plan_counts_exactly_and_changes_nothing(world, corpus):
