@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import dag, task
 
 from include.orchestration import review
@@ -48,7 +47,7 @@ def review_quarantine() -> None:
         """Records the answers and wakes ingestion; skips when there is nothing to carry out."""
         return review.record_answers(review.answers("ask"))
 
-    asked = HITLOperator.partial(
+    asked = review.PlainHITLOperator.partial(
         task_id="ask",
         options=list(review.CHOICES),
         defaults=review.SAFE_CHOICE,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -27,6 +28,12 @@ CHOICES: Mapping[str, Decision] = {
 }
 SAFE_CHOICE = "Keep the old version"
 _NAMES = "review/names"
+
+
+class PlainHITLOperator(HITLOperator):
+    """Shows subject and body as they are: a document's text is no Jinja template."""
+
+    template_fields = ()
 
 
 def questions() -> list[Json]:
@@ -73,7 +80,7 @@ def _question(document: Held, platform: Platform) -> Json:
     old = "An earlier version is still searchable." if document.has_old_version else (
         "No version of it is searchable."
     )  # fmt: skip
-    shown = excerpt(document, platform.sources).replace("```", "'''")
+    shown = excerpt(document, platform.reading()).replace("```", "'''")
     body = (
         f"**{document.reason}**: {document.detail}\n\n"
         f"`{unquote(document.uri)}`, tried {document.tries} times since "

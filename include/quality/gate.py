@@ -60,9 +60,9 @@ class SuiteCheck:
             place = "" if key == "id" else f"{self.suite.name[:-1]} {{}}: "
             detail = pl.format(
                 place + "{} is {}, expected {}",
-                *([] if key == "id" else [_shown("id")]),
+                *([] if key == "id" else [_shown("id", self.facts.schema)]),
                 pl.lit(rule.columns[0]),
-                _shown(rule.columns[0]),
+                _shown(rule.columns[0], self.facts.schema),
                 pl.lit(rule.expected()),
             )
             rows = self.facts.filter(rule.broken())
@@ -185,5 +185,7 @@ def vector_report(ids: Sequence[str], vectors: FloatArray, dimensions: int) -> G
     return GateReport((check,), bad, len(ids), bad.height, refusal)
 
 
-def _shown(column: str) -> pl.Expr:
-    return pl.col(column).cast(pl.String).fill_null("missing")
+def _shown(column: str, schema: pl.Schema) -> pl.Expr:
+    value = pl.col(column)
+    short = value.round_sig_figs(4) if schema[column].is_float() else value
+    return short.cast(pl.String).fill_null("missing")

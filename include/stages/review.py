@@ -5,7 +5,6 @@ A decision holds for one version. A document that changes is judged anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -14,13 +13,12 @@ import polars as pl
 
 from include.errors import ConfigurationError, DocumentError
 from include.observability.log import report
-from include.storage.source import Source
+from include.stages.reading import Reading
 from include.storage.tables import Tables
 
 Decision = Literal["release", "keep", "drop"]
 
 EXCERPT_CHARACTERS = 600
-_EXCERPT_BYTES = 50 * 1024**2
 _PRIVATE = frozenset({"sensitive_content"})
 
 
@@ -101,14 +99,25 @@ def decide(
     return chosen
 
 
-def excerpt(document: Held, sources: Mapping[str, Source]) -> str:
+def excerpt(document: Held, reading: Reading) -> str:
     """The beginning of a document in quarantine, as far as it can be shown; a sentence if not."""
     if document.reason in _PRIVATE:
         return "(Not shown: the document was set aside because of what it contains.)"
+    file, _, record = document.key.partition("#")
     try:
-        raw = sources[document.source].read(document.key.partition("#")[0], _EXCERPT_BYTES).raw
+        raw = reading.sources[document.source].read(file, reading.max_document_bytes).raw
+        return _beginning(_row(file, raw, record, reading) if record else raw)
     except (DocumentError, KeyError) as error:
         return f"(It cannot be read now: {error})"
+
+
+def _row(file: str, raw: bytes, record: str, reading: Reading) -> bytes:
+    with reading.extractor() as extractor:
+        found = [each.content for each in extractor.extract(file, raw) if each.record == record]
+    return found[0].encode("utf-8", "replace") if found else b"(The row is no longer in its file.)"
+
+
+def _beginning(raw: bytes) -> str:
     if b"\0" in raw[:4096]:
         return f"({len(raw):,} bytes that are no text.)"
     text = raw[: 4 * EXCERPT_CHARACTERS].decode("utf-8", "replace")

@@ -139,11 +139,18 @@ def test_an_unknown_document_is_named_and_nothing_is_decided(aside):
 
 def test_the_excerpt_shows_the_beginning_or_says_why_not(aside, inbox):
     [document] = held(aside.tables)
-    assert excerpt(document, aside.sources) == GARBAGE
+    assert excerpt(document, aside.reading()) == GARBAGE
     (inbox / "a.txt").write_bytes(b"\0" * 10)
-    assert excerpt(document, aside.sources) == "(10 bytes that are no text.)"
+    assert excerpt(document, aside.reading()) == "(10 bytes that are no text.)"
     (inbox / "a.txt").unlink()
-    assert "cannot be read now" in excerpt(document, aside.sources)
+    assert "cannot be read now" in excerpt(document, aside.reading())
+
+
+def test_the_excerpt_of_a_row_is_that_row(world, inbox):
+    (inbox / "rows.csv").write_text("id,text\n1,One.\n2,\n3,Three.\n")
+    run(platform := world())
+    [document] = held(platform.tables)
+    assert excerpt(document, platform.reading()) == '{"id": "2", "text": ""}'
 
 
 def test_decisions_name_who_made_them(aside):
