@@ -11,15 +11,18 @@ import pyarrow as pa
 
 from include.documents import Hit
 from include.embedding.protocol import FloatArray
-from include.errors import CommitConflictError, LakeError
+from include.errors import CommitConflictError, ConfigurationError, LakeError
+from include.filters import EVERYTHING, Scope
+from include.metadata import Fields
 from include.observability.log import warn
 from include.storage.lance import KeyedTable, LanceDatabase
 from include.storage.lance_errors import translated
-from include.vectorstore import lance_indexes
+from include.vectorstore import lance_fields, lance_filters, lance_indexes
 from include.vectorstore.protocol import Published, chunk_schema
 from include.vectorstore.ranking import HIT_COLUMNS, TITLE_BOOST, ranked, searchable
 
 if TYPE_CHECKING:
+    from lancedb.expr import Expr
     from lancedb.table import Table
 
 _PREFIX = "chunks_"
@@ -32,22 +35,30 @@ _TIES = 16
 
 
 class LanceVectorStore:
-    """A VectorStore whose indexes are tables of one LanceDB database."""
+    """A VectorStore whose indexes are tables of one LanceDB database.
 
-    def __init__(self, database: LanceDatabase) -> None:
+    `fields` are the metadata fields that a search can filter on.
+    """
+
+    def __init__(self, database: LanceDatabase, fields: Fields = Fields()) -> None:
         self._database = database
+        self._fields = fields
 
     def create(self, index: str, dimensions: int) -> None:
         """Makes an empty index with its full-text index; completes one that was interrupted.
 
-        Raises LakeError when the index exists with vectors of another length.
+        An index that lacks the column of a declared field gets it, filled from the metadata of
+        its rows. Raises LakeError when the index exists with vectors of another length.
         """
         table = self._index(index, dimensions)
         for attempt in range(_CREATORS):
             try:
-                handle = table.open() or table.create()
+                handle = table.open() or self._filterable(index, dimensions).create()
                 with translated(table.name):
+                    filled = lance_fields.adapt(handle, self._fields)
                     lance_indexes.ensure_text_indexes(handle, _TEXT_INDEXES)
+                if filled:
+                    self.optimize(index)
                 return
             except CommitConflictError:
                 # Somebody else built one of them: look again, and build what is left.
@@ -82,27 +93,36 @@ class LanceVectorStore:
         there is no such index or its vectors have another length.
         """
         handle = self._opened(index)
-        table = self._index(index, _dimensions(handle))
+        table = self._filterable(index, _dimensions(handle))
         if upserts.num_rows:
             _refuse_other_vectors(index, upserts, _dimensions(handle))
             upserts = upserts.append_column(_SEARCHABLE, _searchable(upserts))
+            upserts = lance_fields.complete(upserts, self._fields)
         else:
             upserts = table.schema.empty_table()
         done = table.replace(upserts, stale)
         return Published(done.inserted, done.updated, done.deleted, done.version)
 
-    def search_vector(self, index: str, vector: FloatArray, k: int) -> list[Hit]:
-        """The `k` nearest chunks by cosine similarity, best first; the score is the cosine."""
+    def search_vector(
+        self, index: str, vector: FloatArray, k: int, scope: Scope = EVERYTHING
+    ) -> list[Hit]:
+        """The `k` nearest chunks in scope by cosine similarity, best first; it is the score."""
         handle = self._opened(index)
+        where = _where(handle, index, scope)
         with translated(index):
             query = handle.search(vector, query_type="vector", vector_column_name="vector")
             query = query.distance_type("cosine").nprobes(lance_indexes.PROBES)
             query = query.refine_factor(lance_indexes.REFINE).limit(max(k, 0) + _TIES)
+            if where is not None:
+                # Without an upper bound, a search goes on until it has found as many as asked for.
+                query = query.where(where, prefilter=True).maximum_nprobes(0)
             found = query.select([*HIT_COLUMNS, "_distance"]).to_arrow().to_pylist()
         return ranked(((row, 1.0 - row["_distance"]) for row in found), k)
 
-    def search_text(self, index: str, query: str, k: int) -> list[Hit]:
-        """The `k` best chunks by BM25 over text, title and headings, best first.
+    def search_text(
+        self, index: str, query: str, k: int, scope: Scope = EVERYTHING
+    ) -> list[Hit]:
+        """The `k` best chunks in scope by BM25 over text, title and headings, best first.
 
         Any text is a query; none of it is syntax. Chunks are found from the moment of their
         commit; until the next `optimize` their words count in the scores, but not in the weights.
@@ -110,6 +130,7 @@ class LanceVectorStore:
         from lancedb.query import BooleanQuery, MatchQuery, Occur
 
         handle = self._opened(index)
+        where = _where(handle, index, scope)
         words = query.encode("utf-8", "replace").decode()
         with translated(index):
             parts = [
@@ -117,6 +138,8 @@ class LanceVectorStore:
                 (Occur.SHOULD, MatchQuery(words, "title", boost=TITLE_BOOST)),
             ]
             query_ = handle.search(BooleanQuery(parts), query_type="fts").limit(max(k, 0) + _TIES)
+            if where is not None:
+                query_ = query_.where(where, prefilter=True)
             found = query_.select([*HIT_COLUMNS, "_score"]).to_arrow().to_pylist()
         return ranked(((row, row["_score"]) for row in found), k)
 
@@ -152,6 +175,13 @@ class LanceVectorStore:
             schema = schema.remove(schema.get_field_index("vector"))
         return self._database.table(_PREFIX + index, schema, "id")
 
+    def _filterable(self, index: str, dimensions: int) -> KeyedTable:
+        """The table with the columns of the declared fields, as rows are written to it."""
+        full = self._index(index, dimensions).schema
+        for field in lance_fields.schema(self._fields):
+            full = full.append(field)
+        return self._database.table(_PREFIX + index, full, "id")
+
     def _opened(self, index: str) -> Table:
         handle = self._index(index).open()
         if handle is None:
@@ -160,6 +190,19 @@ class LanceVectorStore:
                 f"there are {', '.join(self.indexes()) or 'none'}. Run a sync first."
             )
         return handle
+
+
+def _where(handle: Table, index: str, scope: Scope) -> Expr | None:
+    """The scope as an expression on columns that the index has."""
+    where = lance_filters.expression(scope)
+    if where is not None:
+        missing = lance_filters.columns(scope) - set(handle.schema.names)
+        if missing:
+            raise ConfigurationError(
+                f"The index {index!r} has no column {', '.join(sorted(missing))} to filter on yet: "
+                f"run `python -m include sync`, which adds it and embeds nothing for it."
+            )
+    return where
 
 
 def _dimensions(handle: Table) -> int:

@@ -1,0 +1,20 @@
+"""Metadata: which fields documents carry, what their values mean, and who may read them. Pure."""
+
+from include.metadata.fields import Field, Fields, Kind, Value
+from include.metadata.labels import access_labels, parse_labels
+from include.metadata.patterns import PathPattern, fields_from_path
+from include.metadata.rules import MetadataRules, document_metadata, labels_of
+
+__all__ = [
+    "Field",
+    "Fields",
+    "Kind",
+    "MetadataRules",
+    "PathPattern",
+    "Value",
+    "access_labels",
+    "document_metadata",
+    "fields_from_path",
+    "labels_of",
+    "parse_labels",
+]

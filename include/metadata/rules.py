@@ -1,0 +1,78 @@
+"""What a document's metadata is made of: its path, itself, its sidecar; checked once, as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from include.errors import DocumentError
+from include.metadata.fields import Fields, plain_name
+from include.metadata.labels import access_labels
+from include.metadata.patterns import PathPattern, fields_from_path
+from include.metadata.values import sound
+
+MOST_BYTES = 64 * 1024
+INVALID = "_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataRules:
+    """How metadata is read: the declared fields, the path patterns, the labels by default."""
+
+    fields: Fields = Fields()
+    patterns: tuple[PathPattern, ...] = ()
+    default_acl: tuple[str, ...] = ()
+
+
+def document_metadata(
+    key: str, file: Mapping[str, object], sidecar: Mapping[str, object], rules: MetadataRules
+) -> dict[str, object]:
+    """The document's metadata: the sidecar wins over the file, the file over the path.
+
+    `acl` holds the sorted labels of which a reader needs one, and is absent where everybody may
+    read. `_invalid` names the declared fields whose value is not of their kind; they count as
+    absent. Raises DocumentError: `bad_acl`, `metadata_too_large`.
+    """
+    merged = _merged(fields_from_path(key, rules.patterns), file, sidecar)
+    acl = merged.pop("acl", None)
+    labels = list(rules.default_acl) if acl is None else access_labels(acl)
+    merged.pop(INVALID, None)
+    if labels:
+        merged["acl"] = labels
+    if invalid := rules.fields.invalid(merged):
+        merged[INVALID] = invalid
+    _refuse_large(merged)
+    return merged
+
+
+def labels_of(metadata: str) -> list[str]:
+    """The access labels inside a `document_metadata` that was written as JSON."""
+    return access_labels(json.loads(metadata).get("acl", []))
+
+
+def _merged(*layers: Mapping[str, object]) -> dict[str, object]:
+    """Later layers win, also over a key that differs only in case, blanks or dashes."""
+    merged: dict[str, object] = {}
+    for layer in layers:
+        names = [plain_name(key) for key in layer]
+        if names.count("acl") > 1:
+            raise DocumentError("bad_acl", "acl is given twice, in different spellings")
+        merged = {key: value for key, value in merged.items() if plain_name(key) not in names}
+        merged |= {_key(key): value for key, value in layer.items()}
+    return merged
+
+
+def _key(key: str) -> str:
+    """Access labels are found under any spelling: `ACL` must not leave a document open."""
+    name = plain_name(key)
+    return name if name in ("acl", INVALID) else sound(key)
+
+
+def _refuse_large(metadata: Mapping[str, object]) -> None:
+    size = len(json.dumps(metadata, default=str))
+    if size > MOST_BYTES:
+        raise DocumentError(
+            "metadata_too_large",
+            f"its metadata takes {size} bytes; every chunk carries it, so {MOST_BYTES} are allowed",
+        )
