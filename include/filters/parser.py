@@ -74,9 +74,7 @@ class _Parser:
     def _all(self) -> Filter:
         return self._joined("and", self._negation, All)
 
-    def _joined(
-        self, word: str, part: Callable[[], Filter], made: type[All] | type[Any]
-    ) -> Filter:
+    def _joined(self, word: str, part: Callable[[], Filter], made: type[All] | type[Any]) -> Filter:
         operands = [part()]
         while self._accept(word):
             operands.append(part())

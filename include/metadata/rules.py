@@ -54,13 +54,19 @@ def labels_of(metadata: str) -> list[str]:
 def _merged(*layers: Mapping[str, object]) -> dict[str, object]:
     """Later layers win, also over a key that differs only in case, blanks or dashes."""
     merged: dict[str, object] = {}
-    for layer in layers:
+    for given in layers:
+        layer = {key: value for key, value in given.items() if not _no_labels(key, value)}
         names = [plain_name(key) for key in layer]
         if names.count("acl") > 1:
             raise DocumentError("bad_acl", "acl is given twice, in different spellings")
         merged = {key: value for key, value in merged.items() if plain_name(key) not in names}
         merged |= {_key(key): value for key, value in layer.items()}
     return merged
+
+
+def _no_labels(key: str, value: object) -> bool:
+    """An `acl` of null says nothing: it must not lift the labels that another layer gives."""
+    return value is None and plain_name(key) == "acl"
 
 
 def _key(key: str) -> str:

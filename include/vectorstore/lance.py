@@ -119,9 +119,7 @@ class LanceVectorStore:
             found = query.select([*HIT_COLUMNS, "_distance"]).to_arrow().to_pylist()
         return ranked(((row, 1.0 - row["_distance"]) for row in found), k)
 
-    def search_text(
-        self, index: str, query: str, k: int, scope: Scope = EVERYTHING
-    ) -> list[Hit]:
+    def search_text(self, index: str, query: str, k: int, scope: Scope = EVERYTHING) -> list[Hit]:
         """The `k` best chunks in scope by BM25 over text, title and headings, best first.
 
         Any text is a query; none of it is syntax. Chunks are found from the moment of their

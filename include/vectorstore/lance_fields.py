@@ -1,7 +1,7 @@
 """The columns that a LanceDB index has for filtering, and how an index gets the ones it lacks.
 
 lancedb's expressions know comparisons and `contains` on texts, but neither lists nor JSON. So each
-declared field is a column of its own type, and a list is one text with a mark around every entry.
+declared field is a column of its own type, and a list is one text with marks around every entry.
 The columns follow from `metadata` and `acl` alone: they can be made again at any time.
 """
 
@@ -32,7 +32,8 @@ _TYPES: dict[Kind, pa.DataType] = {
     "date": pa.date32(),
     "list": pa.string(),
 }
-_MARK, _ESCAPE = "\x1f", "\x1b"
+_OPEN, _CLOSE, _ESCAPE = "\x1e", "\x1f", "\x1b"
+_ESCAPED = {ord(mark): f"{_ESCAPE}{n}" for n, mark in enumerate((_ESCAPE, _OPEN, _CLOSE))}
 _ROWS_AT_ONCE = 20_000
 
 
@@ -43,8 +44,7 @@ def column(field: Field) -> str:
 
 def marked(entry: str) -> str:
     """An entry as it stands in a list's text; no entry occurs inside another."""
-    plain = entry.replace(_ESCAPE, f"{_ESCAPE}0").replace(_MARK, f"{_ESCAPE}1")
-    return f"{_MARK}{plain}{_MARK}"
+    return f"{_OPEN}{entry.translate(_ESCAPED)}{_CLOSE}"
 
 
 def listed(entries: Sequence[str]) -> str:

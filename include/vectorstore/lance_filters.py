@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
-from include.filters import All, Any, Comparison, Filter, IsNull, Not, Scope
+from include.filters import All, Comparison, Filter, IsNull, Not, Scope
 from include.metadata import Field
 from include.vectorstore.lance_fields import ACL, column, marked
 
@@ -38,15 +38,20 @@ def _readable(principals: Sequence[str]) -> Expr:
     return _any([col(ACL) == lit(""), *held])
 
 
-def _filter(chosen: Filter) -> Expr:
-    if isinstance(chosen, Comparison):
-        return _comparison(chosen)
-    if isinstance(chosen, IsNull):
-        return _is_null(chosen.field)
+def _filter(chosen: Filter, *, negated: bool = False) -> Expr:
+    """Negation is carried down to the comparisons, where unknown and false come to the same.
+
+    Higher up they would not, and the planner mixes them: of two `in` without a common value it
+    makes false, also for a row without the field.
+    """
     if isinstance(chosen, Not):
-        return ~_filter(chosen.operand)
-    parts = [_filter(operand) for operand in chosen.operands]
-    return _all(parts) if isinstance(chosen, All) else _any(parts)
+        return _filter(chosen.operand, negated=not negated)
+    if isinstance(chosen, Comparison):
+        return _not(chosen) if negated else _comparison(chosen)
+    if isinstance(chosen, IsNull):
+        return ~_is_null(chosen.field) if negated else _is_null(chosen.field)
+    parts = [_filter(operand, negated=negated) for operand in chosen.operands]
+    return _all(parts) if isinstance(chosen, All) is not negated else _any(parts)
 
 
 def _comparison(comparison: Comparison) -> Expr:
@@ -66,6 +71,11 @@ def _comparison(comparison: Comparison) -> Expr:
         ">=": held.__ge__,
     }
     return compared[comparison.operator](lit(values[0]))
+
+
+def _not(comparison: Comparison) -> Expr:
+    """True where the field has a value of which the comparison is false."""
+    return ~_comparison(comparison) & ~_is_null(comparison.field)
 
 
 def _is_null(field: Field) -> Expr:

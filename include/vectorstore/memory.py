@@ -123,9 +123,7 @@ class MemoryVectorStore:
         lengths = np.linalg.norm(matrix, axis=1) * np.linalg.norm(vector)
         return ranked(zip(rows, (matrix @ vector / lengths).tolist(), strict=True), k)
 
-    def search_text(
-        self, index: str, query: str, k: int, scope: Scope = EVERYTHING
-    ) -> list[Hit]:
+    def search_text(self, index: str, query: str, k: int, scope: Scope = EVERYTHING) -> list[Hit]:
         """The `k` best chunks in scope by BM25 over text, title and headings, best first."""
         rows = list(self._found(index).rows.values())
         bodies = [searchable(row["title"], row["heading"], row["text"]) for row in rows]
@@ -153,8 +151,8 @@ def _within(scope: Scope, row: dict[str, Any]) -> bool:
     entries = named(json.loads(row["metadata"]))
 
     def value(field: Field) -> Value | None:
-        held: Value = row[field.column] if field.column else ""
-        return held if field.column else value_of(field, entries)
+        held: Value | None = row[field.column] if field.column else value_of(field, entries)
+        return held
 
     return admits(scope.filter, value)
 

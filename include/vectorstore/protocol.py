@@ -102,9 +102,7 @@ class VectorStore(Protocol):
         """
         ...
 
-    def search_text(
-        self, index: str, query: str, k: int, scope: Scope = EVERYTHING
-    ) -> list[Hit]:
+    def search_text(self, index: str, query: str, k: int, scope: Scope = EVERYTHING) -> list[Hit]:
         """The `k` best chunks in scope by BM25 over text, title and headings, best first.
 
         What is out of scope is left out before the `k` are chosen; its words count in the weights.
