@@ -477,6 +477,30 @@ def test_a_filter_finds_what_its_columns_and_metadata_say(store: VectorStore) ->
     assert within(store, scope()) == ["a", "b", "c", "d"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "year = 1 or year != 1",
+        "year < 1 or year >= 1",
+        "year in (1) or year not in (1)",
+        "year not in (1) or year not in (2)",
+        "not (year in (1) and year in (2))",
+        "not (year = 1 and year = 2)",
+        "not (year not in (1) and year in (1, 2))",
+        "not (tags contains 'x' and not tags contains 'x')",
+        "draft = true or draft = false",
+        "draft = true or not draft = true",
+    ],
+)
+def test_a_row_without_the_field_is_in_no_comparison_however_combined(
+    store: VectorStore, text: str
+) -> None:
+    rows = [described("with", {"year": 3, "tags": [], "draft": False}), described("without", {})]
+    store.publish(INDEX, table(*rows), [])
+    assert within(store, scope(text)) == ["with"]
+    assert within(store, scope(f"not not ({text})")) == ["with"]
+
+
 def test_a_filter_leaves_out_before_k_are_chosen(store: VectorStore) -> None:
     rows = [described(f"c{n:03}", {"year": n}) for n in range(200)]
     store.publish(INDEX, table(*rows), [])
