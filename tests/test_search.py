@@ -13,6 +13,7 @@ from include.documents import Hit
 from include.embedding.fake import FakeEmbedder
 from include.embedding.protocol import EmbedderIdentity, FloatArray
 from include.errors import ConfigurationError, ModelError
+from include.filters import Scope
 from include.retrieval.fusion import convex_combination, reciprocal_rank_fusion
 from include.retrieval.rerank import KeepOrder, PairReranker
 from include.retrieval.search import MODES, Mode, Searcher
@@ -112,10 +113,10 @@ class FixedStore:
     def __init__(self, near: Sequence[Hit], lexical: Sequence[Hit]) -> None:
         self.near, self.lexical = list(near), list(lexical)
 
-    def search_vector(self, index: str, vector: FloatArray, k: int) -> list[Hit]:
+    def search_vector(self, index: str, vector: FloatArray, k: int, scope: Scope) -> list[Hit]:
         return self.near[:k]
 
-    def search_text(self, index: str, query: str, k: int) -> list[Hit]:
+    def search_text(self, index: str, query: str, k: int, scope: Scope) -> list[Hit]:
         return self.lexical[:k]
 
 

@@ -84,11 +84,24 @@ def status(answer: Json) -> str:
             f"Source      {' '.join(answer['source'])}",
             f"Lake        {answer['lake']}",
             f"Live index  {answer['live_index'] or 'none yet: run `python -m include sync`'}",
-            f"Documents   {answer['documents']}  ({answer['quarantined']} quarantined)",
+            f"Documents   {answer['documents']}  ({answer['quarantined']} quarantined, "
+            f"{answer['near_duplicates']} near-duplicates)",
             f"Chunks      {answer['chunks']}  ({answer['embeddings']} embeddings cached)",
             f"Last sync   {last['finished_at'] if last else 'never'}",
             f"Spent today ${answer['spend_today_usd']}",
         ]
+    )
+
+
+def duplicates(answer: Json) -> str:
+    """One paragraph a group: how alike, then the documents."""
+    if not answer["groups"]:
+        return f"No two documents are alike by {answer['threshold']} or more."
+    return "\n\n".join(
+        "\n".join(
+            [f"{group['likeness']:.2f}", *(f"  {unquote(d['uri'])}" for d in group["documents"])]
+        )
+        for group in answer["groups"]
     )
 
 

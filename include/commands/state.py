@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from include.stages.signatures import near_duplicates
 from include.wiring import Platform
 
 Json = dict[str, Any]
@@ -19,6 +20,7 @@ def status(platform: Platform) -> Json:
         "documents": platform.tables.documents.count(),
         "chunks": platform.store.count(live.name) if live else 0,
         "embeddings": sum(database.rows(name) for name in embeddings),
+        "near_duplicates": near_duplicates(platform.tables),
         "quarantined": platform.tables.quarantine.count(),
         "live_index": live.name if live else None,
         "indexes": [asdict(entry) for entry in platform.registry.indexes()],

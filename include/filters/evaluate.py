@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from typing import Any as Untyped
 from typing import cast
 
 from include.filters.syntax import All, Any, Comparison, Filter, IsNull, Not
@@ -12,7 +13,7 @@ from include.metadata import Field, Value
 Values = Callable[[Field], Value | None]
 Truth = bool | None
 
-_COMPARED: dict[str, Callable[[object, object], bool]] = {
+_COMPARED: dict[str, Callable[[Untyped, Untyped], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,

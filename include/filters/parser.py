@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NoReturn, get_args
+from typing import NoReturn, cast, get_args
 
 from include.errors import ConfigurationError
 from include.filters.syntax import All, Any, Comparison, Filter, IsNull, Not, Operator
@@ -121,12 +121,12 @@ class _Parser:
         allowed = _OPERATORS[chosen.kind]
         if negative:
             allowed = [word for word in allowed if word.isalpha()]
-        token = self._next
-        for operator in get_args(Operator):
-            if operator in allowed and token.text.lower() == operator:
-                self.at += 1
-                return operator  # type: ignore[no-any-return]
-        self._fail(f"{', '.join(allowed) or 'no not'} or is, for {chosen.name} is {chosen.kind}")
+        word = self._next.text.lower()
+        if word not in allowed:
+            expected = f"{', '.join(allowed)} or is" if allowed else "="
+            self._fail(f"{expected}, for {chosen.name} is {chosen.kind}")
+        self.at += 1
+        return cast(Operator, word)
 
     def _values(self, chosen: Field, operator: Operator) -> tuple[Value, ...]:
         if operator != "in":

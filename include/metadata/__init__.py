@@ -1,11 +1,13 @@
 """Metadata: which fields documents carry, what their values mean, and who may read them. Pure."""
 
-from include.metadata.fields import Field, Fields, Kind, Value
+from include.metadata.fields import NO_FIELDS, Field, Fields
 from include.metadata.labels import access_labels, parse_labels
 from include.metadata.patterns import PathPattern, fields_from_path
 from include.metadata.rules import MetadataRules, document_metadata, labels_of
+from include.metadata.values import Kind, Value
 
 __all__ = [
+    "NO_FIELDS",
     "Field",
     "Fields",
     "Kind",

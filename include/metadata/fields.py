@@ -94,6 +94,9 @@ class Fields:
         return sorted(name for name in present if values[name] is None)
 
 
+NO_FIELDS = Fields()
+
+
 def plain_name(key: str) -> str:
     """The name under which a metadata key is a field."""
     return _UNPLAIN.sub("_", key.strip().lower())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from include.errors import DocumentError
-from include.metadata.fields import Fields, plain_name
+from include.metadata.fields import NO_FIELDS, Fields, plain_name
 from include.metadata.labels import access_labels
 from include.metadata.patterns import PathPattern, fields_from_path
 from include.metadata.values import sound
@@ -20,7 +20,7 @@ INVALID = "_invalid"
 class MetadataRules:
     """How metadata is read: the declared fields, the path patterns, the labels by default."""
 
-    fields: Fields = Fields()
+    fields: Fields = NO_FIELDS
     patterns: tuple[PathPattern, ...] = ()
     default_acl: tuple[str, ...] = ()
 

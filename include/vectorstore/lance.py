@@ -13,7 +13,7 @@ from include.documents import Hit
 from include.embedding.protocol import FloatArray
 from include.errors import CommitConflictError, ConfigurationError, LakeError
 from include.filters import EVERYTHING, Scope
-from include.metadata import Fields
+from include.metadata import NO_FIELDS, Fields
 from include.observability.log import warn
 from include.storage.lance import KeyedTable, LanceDatabase
 from include.storage.lance_errors import translated
@@ -40,7 +40,7 @@ class LanceVectorStore:
     `fields` are the metadata fields that a search can filter on.
     """
 
-    def __init__(self, database: LanceDatabase, fields: Fields = Fields()) -> None:
+    def __init__(self, database: LanceDatabase, fields: Fields = NO_FIELDS) -> None:
         self._database = database
         self._fields = fields
 

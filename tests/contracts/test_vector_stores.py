@@ -681,7 +681,7 @@ def test_an_index_gets_the_columns_of_newly_declared_fields_from_its_own_metadat
     old.create(INDEX, DIMENSIONS)
     old.publish(INDEX, table(described("a", {"year": "2024"}), described("b", {"year": "x"})), [])
     new = lance(tmp_path, "year:int")
-    with pytest.raises(ConfigurationError, match="'model.*field_int_year.*include sync"):
+    with pytest.raises(ConfigurationError, match=r"'model.*field_int_year.*include sync"):
         found_by(new, "year = 2024", "year:int")
     before = new.rows(INDEX)
     new.create(INDEX, DIMENSIONS)
