@@ -33,7 +33,8 @@ _WORD = re.compile(
 # With bands of 8 minima texts of likeness 0.9 meet in one of 16 with a probability of 0.9999, of
 # 0.8 with 0.95; bands of 4 find 0.6 with 0.99, for more comparisons.
 _COARSE, _WIDE, _NARROW = 0.8, 8, 4
-_MOST_LEADERS = 100
+# A band that so many unlike texts share is boilerplate; other bands tell them apart.
+_MOST_ROUNDS = 100
 
 
 def signature(text: str) -> bytes:
@@ -75,10 +76,11 @@ def near_groups(signatures: Mapping[str, bytes], threshold: float = NEAR) -> lis
 
 
 def _runs(text: str) -> list[str]:
-    found = (match[0] for match in _WORD.finditer(text.lower()))
+    sound = text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be hashed
+    found = (match[0] for match in _WORD.finditer(sound.lower()))
     words = list(islice(found, _MOST_WORDS))
     if len(words) < _RUN:
-        return [" ".join(words) or text.strip()]
+        return [" ".join(words) or sound.strip()]
     return list({" ".join(run) for run in zip(words, words[1:], words[2:], strict=False)})
 
 
@@ -89,21 +91,25 @@ def _buckets(matrix: Signatures, width: int) -> list[NDArray[np.intp]]:
     for start in range(0, _MINIMA, width):
         band = (matrix[:, start : start + width].astype(np.uint64) * factors).sum(axis=1)
         order = np.argsort(band, kind="stable")
-        cuts = np.flatnonzero(np.diff(band[order])) + 1
-        buckets += [rows for rows in np.split(order, cuts) if len(rows) > 1]
+        starts = np.flatnonzero(np.diff(band[order], prepend=~band[order[:1]]))
+        ends = np.append(starts[1:], len(order))
+        several = ends - starts > 1
+        buckets += [
+            order[one:other] for one, other in zip(starts[several], ends[several], strict=True)
+        ]
     return buckets
 
 
 def _join(rows: NDArray[np.intp], matrix: Signatures, threshold: float, leader: list[int]) -> None:
-    """Compares each row with the first of each kind so far, rather than with every other row."""
-    firsts: list[int] = []
-    for row in map(int, rows):
-        alike = likeness(matrix[row], matrix[firsts]) if firsts else np.zeros(0)
-        if len(alike) and alike.max() >= threshold:
-            one, other = _root(leader, firsts[int(alike.argmax())]), _root(leader, row)
+    """Joins what is like the first row, then does the same with the rest."""
+    for _ in range(_MOST_ROUNDS):
+        if len(rows) < 2:
+            return
+        alike = likeness(matrix[rows[0]], matrix[rows[1:]]) >= threshold
+        for row in map(int, rows[1:][alike]):
+            one, other = _root(leader, int(rows[0])), _root(leader, row)
             leader[max(one, other)] = min(one, other)
-        elif len(firsts) < _MOST_LEADERS:
-            firsts.append(row)
+        rows = rows[1:][~alike]
 
 
 def _root(leader: list[int], row: int) -> int:

@@ -25,6 +25,9 @@ class MetadataRules:
     default_acl: tuple[str, ...] = ()
 
 
+NO_RULES = MetadataRules()
+
+
 def document_metadata(
     key: str, file: Mapping[str, object], sidecar: Mapping[str, object], rules: MetadataRules
 ) -> dict[str, object]:

@@ -40,6 +40,8 @@ def detect_changes(*, reread: bool) -> Json:
         _artifacts(platform),
         platform.detect_options(_run_id(), reread=reread, allow_deletions=True),
     )
+    if changes.nothing:
+        platform.adapt_index()
     return asdict(changes)
 
 
