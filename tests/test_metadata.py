@@ -212,6 +212,12 @@ def test_the_sidecar_wins_over_the_file_and_the_file_over_the_path() -> None:
     assert RULES.fields.values(found) == {"year": 2024, "team": "file"}
 
 
+def test_a_declared_key_is_the_document_s_own() -> None:
+    rules = MetadataRules(Fields.parse("key:text"))
+    assert document_metadata("a/b.md", {"Key": "x"}, {"key": "y"}, rules) == {"key": "a/b.md"}
+    assert document_metadata("a/b.md", {"Key": "x"}, {}, MetadataRules()) == {"Key": "x"}
+
+
 def test_a_value_of_another_kind_is_reported_and_the_document_kept() -> None:
     found = document_metadata("hr/soon/a.md", {"_invalid": ["x"]}, {}, RULES)
     assert found == {"team": "hr", "year": "soon", "_invalid": ["year"], "acl": ["staff"]}
@@ -238,6 +244,31 @@ def test_labels_come_from_sidecar_then_file_then_setting(file, sidecar, labels) 
 def test_two_spellings_of_acl_in_one_file_are_an_error() -> None:
     with pytest.raises(DocumentError, match="bad_acl"):
         document_metadata("a.md", {"acl": "hr", "ACL": []}, {}, RULES)
+
+
+def nested(depth: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_metadata_of_a_few_levels_is_kept() -> None:
+    assert document_metadata("a.md", {"x": nested(18)}, {}, RULES)["x"] == nested(18)
+
+
+@pytest.mark.parametrize("depth", [30, 900, 100_000])
+def test_metadata_nested_without_end_is_an_error(depth: int) -> None:
+    value = nested(depth)
+    with pytest.raises(DocumentError, match="metadata_too_large: its metadata is nested"):
+        document_metadata("a.md", {"x": value}, {}, RULES)
+
+
+def test_metadata_becomes_what_every_store_can_hold() -> None:
+    found = document_metadata(
+        "a.md", {"a\ud800": ["\udfff", {"\ud800": date(2024, 1, 2)}]}, {}, RULES
+    )
+    assert found == {"a?": ["?", {"?": "2024-01-02"}], "acl": ["staff"]}
 
 
 def test_metadata_too_large_to_repeat_in_every_chunk_is_an_error() -> None:

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from typing import NoReturn, cast, get_args
 
 from include.errors import ConfigurationError
+from include.filters.literals import value_for
 from include.filters.syntax import All, Any, Comparison, Filter, IsNull, Not, Operator
 from include.filters.tokens import Token, tokens
 from include.metadata import Field, Fields, Value
-from include.metadata.values import typed
 
 # Far above what people write, far below what a store's own recursion endures.
 MOST_CHARACTERS = 20_000
@@ -140,14 +140,9 @@ class _Parser:
 
     def _value(self, chosen: Field) -> Value:
         self._count("values", MOST_VALUES)
-        token = self._next
-        kind = "text" if chosen.kind == "list" else chosen.kind
-        expected, literal = _EXPECTED[kind], _literal(token)
         try:
-            if literal is None or not isinstance(literal, _LITERALS[kind]):
-                raise ValueError(expected)
-            value = typed(kind, literal)
-        except ValueError:
+            value = value_for(chosen, self._next)
+        except ValueError as expected:
             self._fail(f"{expected}, for {chosen.name} is {chosen.kind}")
         self.at += 1
         return value
@@ -180,34 +175,3 @@ class _Parser:
             f"{expected}; found {token.shown}. Known fields: {', '.join(self.fields.names)}; "
             f"others are declared in RAG_METADATA_FIELDS."
         )
-
-
-_LITERALS = {
-    "text": (str,),
-    "date": (str,),
-    "bool": (bool,),
-    "int": (int,),
-    "float": (int, float),
-}
-_EXPECTED = {
-    "text": "a text in quotes",
-    "date": "a date as '2024-12-31'",
-    "bool": "true or false",
-    "int": "a whole number of at most 64 bits",
-    "float": "a finite number",
-}
-
-
-def _literal(token: Token) -> str | int | float | bool | None:
-    if token.kind == "text":
-        quote = token.text[0]
-        return token.text[1:-1].replace(quote * 2, quote)
-    if token.kind == "number":
-        return _number(token.text)
-    return {"true": True, "false": False}.get(token.text.lower()) if token.kind == "name" else None
-
-
-def _number(text: str) -> int | float | None:
-    if len(text) > 400:
-        return None
-    return int(text) if text.lstrip("+-").isdigit() else float(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from include.errors import DocumentError
@@ -12,7 +12,8 @@ from include.metadata.labels import access_labels
 from include.metadata.patterns import PathPattern, fields_from_path
 from include.metadata.values import sound
 
-MOST_BYTES = 64 * 1024
+MOST_CHARACTERS = 64 * 1024
+DEEPEST = 20
 INVALID = "_invalid"
 
 
@@ -33,11 +34,12 @@ def document_metadata(
 ) -> dict[str, object]:
     """The document's metadata: the sidecar wins over the file, the file over the path.
 
-    `acl` holds the sorted labels of which a reader needs one, and is absent where everybody may
+    A declared field `key` is the document's own. `acl` holds the sorted labels of which a reader needs one, and is absent where everybody may
     read. `_invalid` names the declared fields whose value is not of their kind; they count as
     absent. Raises DocumentError: `bad_acl`, `metadata_too_large`.
     """
-    merged = _merged(fields_from_path(key, rules.patterns), file, sidecar)
+    given = {"key": key} if rules.fields.find("key") else {}
+    merged = _merged(fields_from_path(key, rules.patterns), file, sidecar, given)
     acl = merged.pop("acl", None)
     labels = list(rules.default_acl) if acl is None else access_labels(acl)
     merged.pop(INVALID, None)
@@ -45,8 +47,7 @@ def document_metadata(
         merged["acl"] = labels
     if invalid := rules.fields.invalid(merged):
         merged[INVALID] = invalid
-    _refuse_large(merged)
-    return merged
+    return _storable(merged)
 
 
 def labels_of(metadata: str) -> list[str]:
@@ -75,13 +76,30 @@ def _no_labels(key: str, value: object) -> bool:
 def _key(key: str) -> str:
     """Access labels are found under any spelling: `ACL` must not leave a document open."""
     name = plain_name(key)
-    return name if name in ("acl", INVALID) else sound(key)
+    return name if name in ("acl", INVALID) else key
 
 
-def _refuse_large(metadata: Mapping[str, object]) -> None:
-    size = len(json.dumps(metadata, default=str))
-    if size > MOST_BYTES:
+def _storable(metadata: Mapping[str, object]) -> dict[str, object]:
+    """The metadata as JSON values that every store can hold."""
+    if not _shallow(metadata, DEEPEST):
+        raise DocumentError(
+            "metadata_too_large", f"its metadata is nested more than {DEEPEST} deep"
+        )
+    text = sound(json.dumps(metadata, ensure_ascii=False, default=str))
+    if len(text) > MOST_CHARACTERS:
         raise DocumentError(
             "metadata_too_large",
-            f"its metadata takes {size} bytes; every chunk carries it, so {MOST_BYTES} are allowed",
+            f"its metadata takes {len(text)} characters; every chunk carries it, so "
+            f"{MOST_CHARACTERS} are allowed",
         )
+    stored: dict[str, object] = json.loads(text)
+    return stored
+
+
+def _shallow(value: object, depth: int) -> bool:
+    inner: Iterable[object] = ()
+    if isinstance(value, Mapping):
+        inner = value.values()
+    elif isinstance(value, (list, tuple)):
+        inner = value
+    return depth >= 0 and all(_shallow(each, depth - 1) for each in inner)

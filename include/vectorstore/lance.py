@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from include.documents import Hit
 from include.embedding.protocol import FloatArray
-from include.errors import CommitConflictError, ConfigurationError, LakeError
+from include.errors import CommitConflictError, LakeError
 from include.filters import EVERYTHING, Scope
 from include.metadata import NO_FIELDS, Fields
 from include.observability.log import warn
@@ -22,7 +22,6 @@ from include.vectorstore.protocol import Published, chunk_schema
 from include.vectorstore.ranking import HIT_COLUMNS, TITLE_BOOST, ranked, searchable
 
 if TYPE_CHECKING:
-    from lancedb.expr import Expr
     from lancedb.table import Table
 
 _PREFIX = "chunks_"
@@ -32,6 +31,8 @@ _TEXT_INDEXES = (_SEARCHABLE, "title")
 _CREATORS = 8
 # Equal scores at the cut are decided by id among this many more.
 _TIES = 16
+# Compacts completely, but prunes nothing.
+_NEVER = timedelta(days=36_500)
 
 
 class LanceVectorStore:
@@ -58,7 +59,8 @@ class LanceVectorStore:
                     filled = lance_fields.adapt(handle, self._fields)
                     lance_indexes.ensure_text_indexes(handle, _TEXT_INDEXES)
                 if filled:
-                    self.optimize(index)
+                    # Rows with a new column are in no index until it is renewed.
+                    self.optimize(index, _NEVER)
                 return
             except CommitConflictError:
                 # Somebody else built one of them: look again, and build what is left.
@@ -108,7 +110,7 @@ class LanceVectorStore:
     ) -> list[Hit]:
         """The `k` nearest chunks in scope by cosine similarity, best first; it is the score."""
         handle = self._opened(index)
-        where = _where(handle, index, scope)
+        where = lance_filters.where(scope, index, handle)
         with translated(index):
             query = handle.search(vector, query_type="vector", vector_column_name="vector")
             query = query.distance_type("cosine").nprobes(lance_indexes.PROBES)
@@ -128,7 +130,7 @@ class LanceVectorStore:
         from lancedb.query import BooleanQuery, MatchQuery, Occur
 
         handle = self._opened(index)
-        where = _where(handle, index, scope)
+        where = lance_filters.where(scope, index, handle)
         words = query.encode("utf-8", "replace").decode()
         with translated(index):
             parts = [
@@ -188,19 +190,6 @@ class LanceVectorStore:
                 f"there are {', '.join(self.indexes()) or 'none'}. Run a sync first."
             )
         return handle
-
-
-def _where(handle: Table, index: str, scope: Scope) -> Expr | None:
-    """The scope as an expression on columns that the index has."""
-    where = lance_filters.expression(scope)
-    if where is not None:
-        missing = lance_filters.columns(scope) - set(handle.schema.names)
-        if missing:
-            raise ConfigurationError(
-                f"The index {index!r} has no column {', '.join(sorted(missing))} to filter on yet: "
-                f"run `python -m include sync`, which adds it and embeds nothing for it."
-            )
-    return where
 
 
 def _dimensions(handle: Table) -> int:

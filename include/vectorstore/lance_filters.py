@@ -5,28 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
+from include.errors import ConfigurationError
 from include.filters import All, Comparison, Filter, IsNull, Not, Scope
 from include.metadata import Field
 from include.vectorstore.lance_fields import ACL, column, marked
 
 if TYPE_CHECKING:
     from lancedb.expr import Expr
+    from lancedb.table import Table
 
 Join = Callable[["Expr", "Expr"], "Expr"]
 
 
-def expression(scope: Scope) -> Expr | None:
-    """What is true of every chunk in scope; None when all are."""
+def where(scope: Scope, index: str, table: Table) -> Expr | None:
+    """What is true of every chunk in scope; None when all are.
+
+    Raises ConfigurationError when the index has no column for it yet.
+    """
     parts = []
     if scope.principals is not None:
         parts.append(_readable(sorted(scope.principals)))
     if scope.filter is not None:
         parts.append(_filter(scope.filter))
-    return _all(parts) if parts else None
+    if not parts:
+        return None
+    _refuse_missing(_columns(scope) - set(table.schema.names), index)
+    return _all(parts)
 
 
-def columns(scope: Scope) -> set[str]:
-    """The columns that the expression reads."""
+def _refuse_missing(missing: set[str], index: str) -> None:
+    if missing:
+        raise ConfigurationError(
+            f"The index {index!r} has no column {', '.join(sorted(missing))} to filter on yet: "
+            f"run `python -m include sync`, which adds it and embeds nothing for it."
+        )
+
+
+def _columns(scope: Scope) -> set[str]:
     own = {ACL} if scope.principals is not None else set()
     return own | ({column(field) for field in _fields(scope.filter)} if scope.filter else set())
 

@@ -696,6 +696,30 @@ def test_an_index_gets_the_columns_of_newly_declared_fields_from_its_own_metadat
     assert sorted(hit.chunk_id for hit in old.search_text(INDEX, "shared", 9)) == ["b", "c"]
 
 
+def test_workers_that_bring_an_index_up_to_date_at_once_all_succeed(tmp_path: Path) -> None:
+    old = lance(tmp_path)
+    old.create(INDEX, DIMENSIONS)
+    old.publish(INDEX, table(*(described(f"c{n}", {"year": n % 3}) for n in range(9))), [])
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: lance(tmp_path, "year:int").create(INDEX, DIMENSIONS), range(4)))
+    assert found_by(lance(tmp_path), "year = 1", "year:int") == ["c1", "c4", "c7"]
+    assert len(old.rows(INDEX)) == 9
+
+
+def test_a_new_column_leaves_no_row_outside_the_indexes(tmp_path: Path) -> None:
+    from lancedb.index import IvfFlat
+
+    old = lance(tmp_path)
+    old.create(INDEX, DIMENSIONS)
+    old.publish(INDEX, table(*(described(f"c{n:03}", {"year": n}) for n in range(300))), [])
+    handle = LanceDatabase((tmp_path / "lake").as_uri()).open(f"chunks_{INDEX}")
+    handle.create_index("vector", config=IvfFlat(distance_type="cosine", num_partitions=2))
+    lance(tmp_path, "year:int").create(INDEX, DIMENSIONS)
+    handle.checkout_latest()
+    indexes = [handle.index_stats(index.name) for index in handle.list_indices()]
+    assert [index.num_unindexed_rows for index in indexes] == [0, 0, 0]
+
+
 def test_bringing_an_index_up_to_date_again_makes_no_version(tmp_path: Path) -> None:
     store = lance(tmp_path, "year:int tags:list")
     store.create(INDEX, DIMENSIONS)
