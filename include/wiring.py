@@ -215,7 +215,7 @@ class Platform:
         from include.stages.prepare import Reading
 
         limit = self.settings.source.max_document_bytes
-        return Reading(self.sources, self.chunker, limit, rebuild)
+        return Reading(self.sources, self.chunker, limit, rebuild, self.settings.metadata)
 
     def cached_embedder(self, on_progress: Callable[[int], None] | None = None) -> CachedEmbedder:
         """The embedder behind its cache; `on_progress` gets the number of texts done."""

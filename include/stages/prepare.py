@@ -15,6 +15,7 @@ from include.cleaning import clean
 from include.documents import ParsedText, digest, text_hash
 from include.errors import DocumentError
 from include.manifest import classify
+from include.metadata import NO_RULES, MetadataRules, document_metadata
 from include.observability.log import stage
 from include.parsing import detect_language, media_type, parse
 from include.stages.detect import Changes
@@ -44,7 +45,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading needs: the sources by URI, the chunker, and the largest file worth reading.
+    """What reading needs: the sources by URI, the chunker, the largest file, the metadata's rules.
 
     With `rebuild`, documents whose content is unchanged are chunked all the same.
     """
@@ -53,6 +54,7 @@ class Reading:
     chunker: Chunker
     max_document_bytes: int
     rebuild: bool = False
+    metadata: MetadataRules = NO_RULES
 
 
 class _Writers:
@@ -149,7 +151,7 @@ def _write_document(
         writers.touched.append({name: document[name] for name in TOUCHED})
         return "touched"
     parsed = clean(parse(str(row["key"]), content.raw))
-    _add_metadata(document, parsed, content.sidecar)
+    _add_metadata(document, parsed, content.sidecar, reading.metadata)
     document["text_hash"] = text_hash(parsed.text)
     change = known.classify(document)
     spans = reading.chunker.chunk(parsed.text, parsed.blocks)
@@ -185,9 +187,12 @@ def _content_hash(content: SourceContent) -> str:
     return digest("content", content.raw, content.sidecar or b"")
 
 
-def _add_metadata(document: Row, parsed: ParsedText, sidecar: bytes | None) -> None:
+def _add_metadata(
+    document: Row, parsed: ParsedText, sidecar: bytes | None, rules: MetadataRules
+) -> None:
     """Sidecar fields win over what the file says of itself; the file name is the last resort."""
-    metadata = {**parsed.metadata, **_sidecar_fields(sidecar)}
+    key = str(document["key"])
+    metadata = document_metadata(key, parsed.metadata, _sidecar_fields(sidecar), rules)
     title = str(metadata.get("title") or parsed.title or str(document["key"]).rsplit("/", 1)[-1])
     language = str(metadata.get("language") or detect_language(parsed.text))
     plain = json.dumps(metadata, ensure_ascii=False, sort_keys=True, default=str)
@@ -204,7 +209,7 @@ def _sidecar_fields(sidecar: bytes | None) -> dict[str, object]:
         return {}
     try:
         fields = json.loads(sidecar)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DocumentError("bad_sidecar", f"its .meta.json is not JSON: {error}") from error
     if not isinstance(fields, dict):
         raise DocumentError("bad_sidecar", "its .meta.json should hold one JSON object")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from include.documents import ParsedText, Span, chunk_ids, digest, text_hash
+from include.metadata import labels_of
 
 _MOMENT = pl.Datetime("us", "UTC")
 
@@ -101,6 +102,7 @@ def chunk_rows(
     texts = [text[span.start : span.end] for span in spans]
     ids = chunk_ids(str(document["id"]), chunker_id, texts)
     shared = {name: document[name] for name in ("uri", "version", "title", "language", "metadata")}
+    acl = labels_of(str(document["metadata"]))
     common = digest(*(str(value) for value in shared.values()))
     return [
         {
@@ -116,9 +118,9 @@ def chunk_rows(
             "page": bisect_right(parsed.pages, span.start),
             "context_start": span.context[0] if span.context else span.start,
             "context_end": span.context[1] if span.context else span.end,
-            "acl": [],
+            "acl": acl,
             "row_hash": digest(
-                common, chunk_id, f"{span.start} {span.end}", json.dumps(span.heading)
+                common, chunk_id, f"{span.start} {span.end}", json.dumps(span.heading), *acl
             ),
         }
         for chunk_id, chunk_text, span in zip(ids, texts, spans, strict=True)
