@@ -17,6 +17,7 @@ from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from include.errors import ConfigurationError
+from include.metadata import Fields, MetadataRules, PathPattern, parse_labels
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -91,6 +92,13 @@ class GateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """How results are picked: `deduplicate` keeps one document of each near-duplicate group."""
+
+    deduplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Budgets:
     """Limits that need a person to be exceeded; `None` means no limit."""
 
@@ -130,6 +138,8 @@ class Settings:
     embedding: EmbeddingSettings
     chunking: ChunkingSettings
     gate: GateSettings
+    metadata: MetadataRules
+    search: SearchSettings
     budgets: Budgets
     chat_model: str
     vector_store: str
@@ -173,6 +183,8 @@ class Settings:
                 overlap_tokens=read.number("RAG_CHUNK_OVERLAP_TOKENS", 32, 0, 1_000_000),
             ),
             gate=GateSettings(max_bad_fraction=read.fraction("RAG_MAX_BAD_FRACTION", 0.2)),
+            metadata=_metadata(read),
+            search=SearchSettings(read.switch("RAG_DEDUPLICATE_RESULTS", "false")),
             budgets=read.budgets("AIRFLOW_VAR_RAG_BUDGETS"),
             chat_model=read.text("RAG_CHAT_MODEL", "none"),
             vector_store=read.choice("RAG_VECTOR_STORE", "lancedb", ("lancedb",)),
@@ -218,6 +230,9 @@ class _Reader:
         if value not in allowed:
             raise ConfigurationError(f"{name} should be one of {', '.join(allowed)}, is {value!r}.")
         return value
+
+    def switch(self, name: str, default: str) -> bool:
+        return self.choice(name, default, ("true", "false")) == "true"
 
     def number(self, name: str, default: int, lowest: int, highest: int) -> int:
         return self._parsed(
@@ -270,6 +285,16 @@ def _columns(name: str, value: str) -> dict[str, tuple[str, ...]]:
             )
         roles[role] = names
     return roles
+
+
+def _metadata(read: _Reader) -> MetadataRules:
+    fields = read.text("RAG_METADATA_FIELDS", "year:int date:date tags:list")
+    patterns = read.text("RAG_METADATA_PATTERNS", "").split()
+    return MetadataRules(
+        fields=Fields.parse(fields),
+        patterns=tuple(map(PathPattern.parse, patterns)),
+        default_acl=parse_labels(read.text("RAG_DEFAULT_ACL", ""), "RAG_DEFAULT_ACL"),
+    )
 
 
 def _local(relative: str) -> str:

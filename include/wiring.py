@@ -7,7 +7,7 @@ parsing a Dag imports nothing at all.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from include.embedding.models import ModelFolder
     from include.embedding.protocol import Embedder
     from include.extraction import Rules
+    from include.filters import Scope
     from include.quality.gate import Gate
+    from include.retrieval.distinct import Distinct
     from include.stages.detect import DetectOptions
     from include.stages.maintain import Upkeep
     from include.stages.publish import Destination
@@ -85,7 +87,34 @@ class Platform:
         """Where indexes live."""
         from include.vectorstore.lance import LanceVectorStore
 
-        return LanceVectorStore(self.database)
+        return LanceVectorStore(self.database, self.settings.metadata.fields)
+
+    def adapt_index(self) -> None:
+        """Gives the live index the columns of newly declared fields; otherwise does nothing.
+
+        A publish does the same: this is for runs that find nothing to publish.
+        """
+        live = self.registry.live()
+        if live is not None:
+            self.store.create(live.name, live.dimensions)
+
+    def scope(self, filter_text: str | None, principals: Collection[str] | None) -> Scope:
+        """What a search may find: what the filter describes, for a reader with these labels.
+
+        Raises ConfigurationError for a filter that cannot be read.
+        """
+        from include.filters import Scope, parse_filter
+
+        fields = self.settings.metadata.fields
+        chosen = None if filter_text is None else parse_filter(filter_text, fields)
+        return Scope(chosen, None if principals is None else frozenset(principals))
+
+    def distinct(self, *, deduplicate: bool | None = None) -> Distinct:
+        """What picks hits of distinct documents, if asked for or set; else what keeps all."""
+        from include.retrieval.distinct import DistinctDocuments, keep_all
+
+        wanted = self.settings.search.deduplicate if deduplicate is None else deduplicate
+        return DistinctDocuments(self.tables) if wanted else keep_all
 
     @cached_property
     def sources(self) -> Mapping[str, Source]:
@@ -204,6 +233,7 @@ class Platform:
             chunker=self.chunker,
             extractor=lambda: IsolatedExtractor(rules, limits),
             max_document_bytes=self.settings.source.max_document_bytes,
+            metadata=self.settings.metadata,
             rebuild=rebuild,
         )
 
@@ -247,10 +277,11 @@ class Platform:
 
     @cached_property
     def upkeep(self) -> Upkeep:
-        """Every table that maintenance compacts: manifest, texts, quarantine, caches, indexes."""
+        """Every table that maintenance compacts: the lake's own, caches, indexes."""
         from include.stages.maintain import Upkeep
 
-        tables = (self.tables.documents, self.tables.texts, self.tables.quarantine, self.cache)
+        held = self.tables
+        tables = (held.documents, held.texts, held.signatures, held.quarantine, self.cache)
         return Upkeep(tables, self.store)
 
     @cached_property

@@ -13,6 +13,8 @@ from include.documents import Hit
 from include.embedding.fake import FakeEmbedder
 from include.embedding.protocol import EmbedderIdentity, FloatArray
 from include.errors import ConfigurationError, ModelError
+from include.filters import Scope, parse_filter
+from include.metadata import Fields
 from include.retrieval.fusion import convex_combination, reciprocal_rank_fusion
 from include.retrieval.rerank import KeepOrder, PairReranker
 from include.retrieval.search import MODES, Mode, Searcher
@@ -112,10 +114,10 @@ class FixedStore:
     def __init__(self, near: Sequence[Hit], lexical: Sequence[Hit]) -> None:
         self.near, self.lexical = list(near), list(lexical)
 
-    def search_vector(self, index: str, vector: FloatArray, k: int) -> list[Hit]:
+    def search_vector(self, index: str, vector: FloatArray, k: int, scope: Scope) -> list[Hit]:
         return self.near[:k]
 
-    def search_text(self, index: str, query: str, k: int) -> list[Hit]:
+    def search_text(self, index: str, query: str, k: int, scope: Scope) -> list[Hit]:
         return self.lexical[:k]
 
 
@@ -245,3 +247,27 @@ def test_a_reranker_is_not_asked_about_nothing() -> None:
 def test_a_reranker_with_too_few_scores_is_refused(searcher: Searcher) -> None:
     with pytest.raises(ModelError, match="gave 1 scores for 2 passages"):
         PairReranker(lambda pairs: [np.float32(1)]).rerank("retry", searcher.search("retry", 2))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_scope_leaves_k_hits_in_every_mode(mode: Mode) -> None:
+    embedder = FakeEmbedder(64)
+    store = index_of({f"c{n:03}": f"shared words {n}" for n in range(300)}, embedder)
+    fields = Fields.parse("")
+    some = ", ".join(f"'file:///docs/c{n:03}.md'" for n in range(290, 300))
+    scope = Scope(parse_filter(f"uri in ({some})", fields))
+    found = Searcher(embedder, store, "live", scope=scope).search("shared words", 10, mode=mode)
+    assert sorted(names(found)) == [f"c{n:03}" for n in range(290, 300)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_search_for_distinct_hits_looks_deeper_until_it_has_k(mode: Mode) -> None:
+    def one_in_a_hundred(hits: Sequence[Hit]) -> list[Hit]:
+        return [hit for hit in hits if hit.chunk_id.endswith("00")]
+
+    embedder = FakeEmbedder(64)
+    store = index_of({f"c{n:03}": "the same words" for n in range(900)}, embedder)
+    plain = Searcher(embedder, store, "live")
+    assert len(replace(plain, distinct=one_in_a_hundred).search("same words", 3, mode=mode)) == 3
+    assert len(replace(plain, distinct=one_in_a_hundred).search("same words", 50, mode=mode)) == 9
+    assert len(plain.search("same words", 50, mode=mode)) == 50

@@ -57,7 +57,9 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
     changes = _detected(platform, run_id, switches)
     done: Json = {"run_id": run_id, "embedded": 0, "reused": 0, "published": 0, "retracted": 0}
     counts, to_embed, withheld = {}, ToEmbed((), 0, 0, 0, 0), changes.withheld
-    if not changes.nothing:
+    if changes.nothing:
+        platform.adapt_index()
+    else:
         artifacts = platform.artifacts(run_id)
         prepared = _prepared(platform, artifacts, changes)
         now = datetime.now(UTC)

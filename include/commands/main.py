@@ -17,6 +17,7 @@ from include.wiring import Platform
 
 if TYPE_CHECKING:
     from include.commands.ingest import Switches
+    from include.commands.query import Narrowing
 
 Json = dict[str, Any]
 Command = Callable[[Platform, argparse.Namespace], tuple[Json, int]]
@@ -58,15 +59,16 @@ def _sync(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
 
 
 def _search(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
-    from include.commands.query import search
+    from include.commands.query import search, searcher
 
-    return search(platform, chosen.text, k=chosen.k, mode=chosen.mode, index=chosen.index), 0
+    within = searcher(platform, chosen.index, _narrowing(chosen))
+    return search(within, chosen.text, k=chosen.k, mode=chosen.mode), 0
 
 
 def _ask(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.query import ask
 
-    return ask(platform, chosen.text, k=chosen.k), 0
+    return ask(platform, chosen.text, k=chosen.k, narrowing=_narrowing(chosen)), 0
 
 
 def _trace(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
@@ -117,6 +119,23 @@ def _evaluate(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int
     )
 
 
+def _duplicates(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.duplicates import duplicates
+
+    return duplicates(platform, chosen.threshold), 0
+
+
+def _narrowing(chosen: argparse.Namespace) -> Narrowing:
+    from include.commands.query import Narrowing
+    from include.metadata import parse_labels
+
+    given = chosen.principals
+    labels = (
+        None if given is None else [each for one in given for each in parse_labels(one, "--as")]
+    )
+    return Narrowing(chosen.filter, labels, chosen.dedupe)
+
+
 def _switches(chosen: argparse.Namespace) -> Switches:
     from include.commands.ingest import Switches
 
@@ -161,9 +180,15 @@ def _parser() -> argparse.ArgumentParser:
     ask = add("ask", _ask, show.answer, "Answer a question from the documents, with citations.")
     ask.add_argument("text")
     ask.add_argument("-k", type=int, default=10, help="how many chunks to read (default 10)")
+    for command in (search, ask):
+        _add_narrowing(command)
     trace = add("trace", _trace, show.plain, "Show the whole chain behind one answer.")
     trace.add_argument("trace_id")
     add("status", _status, show.status, "Show what the lake holds.")
+    duplicates = add("duplicates", _duplicates, show.duplicates, "List near-duplicate documents.")
+    duplicates.add_argument(
+        "--threshold", type=float, help="least likeness, 0.5 to 1 (default 0.9)"
+    )
     add("indexes", _indexes, show.indexes, "List the indexes and their states.")
     add("rollback", _rollback, show.indexes, "Make the previous index live again; embeds nothing.")
     quarantine = add(
@@ -190,3 +215,23 @@ def _parser() -> argparse.ArgumentParser:
         "--baseline", type=Path, help="JSON of an earlier evaluation to compare with"
     )
     return parser
+
+
+def _add_narrowing(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--filter",
+        metavar="EXPR",
+        help="only chunks of which it is true: \"lang = 'en' and year >= 2024\"",
+    )
+    command.add_argument(
+        "--as",
+        dest="principals",
+        action="append",
+        metavar="LABEL",
+        help="search as a reader with this access label (repeatable); without it, see everything",
+    )
+    command.add_argument(
+        "--dedupe",
+        action=argparse.BooleanOptionalAction,
+        help="keep one document of each near-duplicate group (default: RAG_DEDUPLICATE_RESULTS)",
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from include.documents import Hit
@@ -15,11 +16,31 @@ from include.wiring import Platform
 Json = dict[str, Any]
 
 
-def searcher(platform: Platform, index: str | None = None) -> Searcher:
-    """A searcher on the live index, or on the one named.
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What a question is narrowed to; nothing by default, but for the setting of `distinct`.
 
-    Raises ConfigurationError when there is none yet, or when another model filled it.
+    `principals` are the labels of whoever asks; None is no restriction.
     """
+
+    filter: str | None = None
+    principals: Sequence[str] | None = None
+    distinct: bool | None = None
+
+    def as_json(self) -> Json:
+        """What is narrowed, for a trace."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def searcher(
+    platform: Platform, index: str | None = None, narrowing: Narrowing = Narrowing()
+) -> Searcher:
+    """A searcher on the live index, or on the one named, within what it is narrowed to.
+
+    Raises ConfigurationError when there is none yet, when another model filled it, or for a filter
+    that cannot be read.
+    """
+    scope = platform.scope(narrowing.filter, narrowing.principals)
     name = index or platform.live_index()
     if platform.registry.get(name).embedder != platform.embedder.identity.id:
         raise ConfigurationError(
@@ -27,26 +48,28 @@ def searcher(platform: Platform, index: str | None = None) -> Searcher:
             f"configured RAG_EMBEDDER is {platform.embedder.identity.id!r}. Set it back, or make "
             f"the index for it: `python -m include sync --rebuild`."
         )
-    return Searcher(platform.embedder, platform.store, name)
+    distinct = platform.distinct(deduplicate=narrowing.distinct)
+    return Searcher(platform.embedder, platform.store, name, scope=scope, distinct=distinct)
 
 
-def search(
-    platform: Platform, text: str, *, k: int = 10, mode: Mode = "hybrid", index: str | None = None
-) -> Json:
+def search(chosen: Searcher, text: str, *, k: int = 10, mode: Mode = "hybrid") -> Json:
     """The `k` best chunks for a text."""
-    chosen = searcher(platform, index)
     return {"index": chosen.index, "hits": [_hit(hit) for hit in chosen.search(text, k, mode=mode)]}
 
 
 def _hit(hit: Hit) -> Json:
-    return {**asdict(hit), "heading": list(hit.heading), "metadata": dict(hit.metadata)}
+    shown = {**asdict(hit), "heading": list(hit.heading), "metadata": dict(hit.metadata)}
+    if not hit.page:
+        del shown["page"]
+    return shown
 
 
-def ask(platform: Platform, text: str, *, k: int = 10) -> Json:
+def ask(platform: Platform, text: str, *, k: int = 10, narrowing: Narrowing = Narrowing()) -> Json:
     """An answer from the documents with its citations; its trace is kept in the lake."""
     from include.retrieval.extractive import ExtractiveAnswerer
 
-    trace = ExtractiveAnswerer(searcher(platform)).ask(text, k)
+    answerer = ExtractiveAnswerer(searcher(platform, None, narrowing))
+    trace = replace(answerer.ask(text, k), narrowed=narrowing.as_json())
     body = json.dumps(trace.as_json(), ensure_ascii=False, indent=1).encode("utf-8")
     platform.lake.objects.write(_trace_path(trace.trace_id), body)
     return trace.answer.as_json()

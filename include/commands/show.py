@@ -92,6 +92,18 @@ def status(answer: Json) -> str:
     )
 
 
+def duplicates(answer: Json) -> str:
+    """One paragraph a group: how alike, then the documents."""
+    if not answer["groups"]:
+        return f"No two documents are alike by {answer['threshold']} or more."
+    return "\n\n".join(
+        "\n".join(
+            [f"{group['likeness']:.2f}", *(f"  {unquote(d['uri'])}" for d in group["documents"])]
+        )
+        for group in answer["groups"]
+    )
+
+
 def indexes(answer: Json) -> str:
     """One line an index."""
     if not answer["indexes"]:
@@ -138,10 +150,10 @@ def _place(cited: Json) -> str:
 
 def _aside(answer: Json) -> str:
     if not answer["quarantined"]:
-        return "(0 quarantined)"
+        return f"({answer['near_duplicates']} near-duplicates, 0 quarantined)"
     return (
-        f"({answer['quarantined']} quarantined: {answer['undecided']} undecided, "
-        f"{answer['outdated']} searchable in an older version)"
+        f"({answer['near_duplicates']} near-duplicates, {answer['quarantined']} quarantined: "
+        f"{answer['undecided']} undecided, {answer['outdated']} searchable in an older version)"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from include.errors import ConfigurationError
 from include.stages.review import Decision, Held, decide, held
+from include.stages.signatures import near_duplicates
 from include.wiring import Platform
 
 Json = dict[str, Any]
@@ -24,6 +25,7 @@ def status(platform: Platform) -> Json:
         "documents": platform.tables.documents.count(),
         "chunks": platform.store.count(live.name) if live else 0,
         "embeddings": sum(database.rows(name) for name in embeddings),
+        "near_duplicates": near_duplicates(platform.tables),
         "quarantined": len(aside),
         "undecided": sum(not each.decision for each in aside),
         "outdated": sum(each.has_old_version for each in aside),

@@ -38,6 +38,8 @@ def detect_changes(*, reread: bool) -> Json:
         _artifacts(platform),
         platform.detect_options(run_name(), reread=reread, allow_deletions=True),
     )
+    if changes.nothing:
+        platform.adapt_index()
     return asdict(changes)
 
 

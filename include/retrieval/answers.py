@@ -7,7 +7,7 @@ labelled so. Every answerer fills the same `Answer` and `Trace`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -75,7 +75,10 @@ class TracedHit:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The whole chain behind one answer: enough to ask again and to compare."""
+    """The whole chain behind one answer: enough to ask again and to compare.
+
+    `narrowed` is what the search was narrowed to: filter, principals, distinct documents.
+    """
 
     trace_id: str
     asked_at: datetime
@@ -86,6 +89,7 @@ class Trace:
     embedder: str
     hits: tuple[TracedHit, ...]
     answer: Answer
+    narrowed: Mapping[str, object] = field(default_factory=dict)
 
     def as_json(self) -> Json:
         """The trace as JSON values, the answer's own keys inside `answer`."""

@@ -9,6 +9,8 @@ from typing import Literal, get_args
 from include.documents import Hit
 from include.embedding.protocol import Embedder, FloatArray
 from include.errors import ConfigurationError
+from include.filters import EVERYTHING, Scope
+from include.retrieval.distinct import Distinct, keep_all
 from include.retrieval.fusion import Fusion, Scored, convex_combination
 from include.retrieval.rerank import KeepOrder, Reranker
 from include.vectorstore.protocol import VectorStore
@@ -21,6 +23,7 @@ MOST_HITS = 1_000
 # 50-200 where measured (docs/benchmarks.md); reciprocal rank fusion reaches 0.475 on Cranfield.
 CANDIDATES = 100
 VECTOR_WEIGHT = 0.6
+DEEPER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Searcher:
     A hit's score is comparable only within one result: the cosine in mode `vector`, BM25 in mode
     `text`, the fused score in mode `hybrid` (in [0, 1] with the default fusion), or the
     reranker's. `candidates` is how many hits of each ranking are fused and offered to the reranker.
+    Nothing outside `scope` is found or counted; `distinct` may leave out hits that repeat others.
     """
 
     embedder: Embedder
@@ -39,6 +43,8 @@ class Searcher:
     vector_weight: float = VECTOR_WEIGHT
     fusion: Fusion = convex_combination
     reranker: Reranker = field(default_factory=KeepOrder)
+    scope: Scope = EVERYTHING
+    distinct: Distinct = keep_all
 
     def search(self, query: str, k: int = 10, *, mode: Mode = "hybrid") -> list[Hit]:
         """The `k` best chunks, best first.
@@ -54,14 +60,9 @@ class Searcher:
         for query in queries:
             _refuse(query, k, mode)
         vectors = [None for _ in queries] if mode == "text" else self._vectors(queries)
-        depth = max(self.candidates, k)
-        found = [
-            self._found(query, vector, depth, mode)
-            for query, vector in zip(queries, vectors, strict=True)
-        ]
         return [
-            self.reranker.rerank(query, hits)[:k]
-            for query, hits in zip(queries, found, strict=True)
+            self._best(query, vector, k, mode)
+            for query, vector in zip(queries, vectors, strict=True)
         ]
 
     def _vectors(self, queries: Sequence[str]) -> list[FloatArray | None]:
@@ -70,12 +71,25 @@ class Searcher:
             return list(self.embedder.embed_documents(queries))
         return [self.embedder.embed_query(query) for query in queries]
 
+    def _best(self, query: str, vector: FloatArray | None, k: int, mode: Mode) -> list[Hit]:
+        """Looks deeper while hits that repeat others leave fewer than `k`."""
+        depth = max(self.candidates, k)
+        while True:
+            hits = self.reranker.rerank(query, self._found(query, vector, depth, mode))
+            kept = self.distinct(hits)
+            if len(kept) >= min(k, len(hits)) or len(hits) < depth or depth >= MOST_HITS:
+                return kept[:k]
+            depth = min(depth * DEEPER, MOST_HITS)
+
     def _found(self, query: str, vector: FloatArray | None, depth: int, mode: Mode) -> list[Hit]:
-        near = [] if vector is None else self.store.search_vector(self.index, vector, depth)
+        near = [] if vector is None else self._near(vector, depth)
         if mode == "vector":
             return near
-        lexical = self.store.search_text(self.index, query, depth)
+        lexical = self.store.search_text(self.index, query, depth, self.scope)
         return lexical if mode == "text" else self._fused(near, lexical)
+
+    def _near(self, vector: FloatArray, depth: int) -> list[Hit]:
+        return self.store.search_vector(self.index, vector, depth, self.scope)
 
     def _fused(self, near: Sequence[Hit], lexical: Sequence[Hit]) -> list[Hit]:
         fused = self.fusion(

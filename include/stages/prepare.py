@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 import polars as pl
 
-from include.documents import ParsedText, digest, document_id, text_hash
+from include.documents import digest, document_id, text_hash
 from include.errors import DocumentError
 from include.extraction import Extracted, media_type
+from include.metadata import MetadataRules, document_metadata
 from include.observability.log import stage, warn
 from include.planning import withhold_deletions
 from include.stages.detect import Changes
@@ -167,7 +168,7 @@ class _Preparation:
             if self._known.content(name) == version and not self._reading.rebuild:
                 self._touch(document)
             else:
-                self._write_document(document, file, found.parsed, found.language)
+                self._write_document(document, file, found)
         except DocumentError as error:
             self._reject(document, file, error)
             return False
@@ -181,10 +182,11 @@ class _Preparation:
         self._writers.touched.append({name: document[name] for name in TOUCHED})
         self.counts["touched"] += 1
 
-    def _write_document(
-        self, document: Row, file: FileRead, parsed: ParsedText, language: str
-    ) -> None:
-        _add_metadata(document, parsed, language, file.content.sidecar if file.content else None)
+    def _write_document(self, document: Row, file: FileRead, found: Extracted) -> None:
+        assert found.parsed is not None
+        parsed = found.parsed
+        sidecar = file.content.sidecar if file.content else None
+        _add_metadata(document, found, sidecar, self._reading.metadata)
         document["text_hash"] = text_hash(parsed.text)
         prior, change = self._known.document(str(document["id"])), self._known.classify(document)
         spans = self._reading.chunker.chunk(parsed.text, parsed.blocks)
@@ -225,11 +227,15 @@ def _described(file: FileRead, found: Extracted) -> Row:
     }
 
 
-def _add_metadata(document: Row, parsed: ParsedText, detected: str, sidecar: bytes | None) -> None:
+def _add_metadata(
+    document: Row, found: Extracted, sidecar: bytes | None, rules: MetadataRules
+) -> None:
     """Sidecar fields win over what the file says of itself; the file name is the last resort."""
-    metadata = {**parsed.metadata, **_sidecar_fields(sidecar)}
-    title = str(metadata.get("title") or parsed.title or str(document["key"]).rsplit("/", 1)[-1])
-    language = str(metadata.get("language") or detected)
+    key, parsed = str(document["key"]), found.parsed
+    assert parsed is not None
+    metadata = document_metadata(key, parsed.metadata, _sidecar_fields(sidecar), rules)
+    title = str(metadata.get("title") or parsed.title or key.rsplit("/", 1)[-1])
+    language = str(metadata.get("language") or found.language)
     plain = json.dumps(metadata, ensure_ascii=False, sort_keys=True, default=str)
     document |= {
         "title": title,
@@ -244,7 +250,7 @@ def _sidecar_fields(sidecar: bytes | None) -> dict[str, object]:
         return {}
     try:
         fields = json.loads(sidecar)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DocumentError("bad_sidecar", f"its .meta.json is not JSON: {error}") from error
     if not isinstance(fields, dict):
         raise DocumentError("bad_sidecar", "its .meta.json should hold one JSON object")

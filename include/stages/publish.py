@@ -20,6 +20,7 @@ from include.quality.gate import vector_report
 from include.stages.accepted import Accepted
 from include.stages.batch import ToEmbed
 from include.stages.record import record
+from include.stages.signatures import sign_texts
 from include.stages.verdict import judge_vectors
 from include.storage.registry import Registry
 from include.storage.tables import Tables
@@ -107,6 +108,7 @@ def _store_texts(accepted: Accepted, tables: Tables) -> None:
     for part in accepted.document_parts():
         texts = part.select("text_hash", "text", "blocks").unique("text_hash").collect()
         tables.texts.insert_missing(texts)
+        sign_texts(tables, texts)
 
 
 def _publish_chunks(accepted: Accepted, destination: Destination, run_id: str) -> Published:

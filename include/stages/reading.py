@@ -12,6 +12,7 @@ from include.chunking import Chunker
 from include.documents import digest
 from include.errors import DocumentError
 from include.extraction import Extracted
+from include.metadata import NO_RULES, MetadataRules
 from include.storage.source import Source, SourceContent
 
 Row = dict[str, object]
@@ -39,6 +40,7 @@ class Reading:
     chunker: Chunker
     extractor: Callable[[], AbstractContextManager[Extractor]]
     max_document_bytes: int
+    metadata: MetadataRules = NO_RULES
     rebuild: bool = False
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from include.documents import ParsedText, Span, chunk_ids, digest, text_hash
+from include.metadata import labels_of
 
 _MOMENT = pl.Datetime("us", "UTC")
 
@@ -105,7 +106,8 @@ def chunk_columns(
     contexts = [span.context or (span.start, span.end) for span in spans]
     pages = [bisect_right(parsed.pages, span.start) for span in spans]
     shared = {name: document[name] for name in ("uri", "version", "title", "language", "metadata")}
-    common = digest(*map(str, shared.values()))
+    acl = labels_of(str(document["metadata"]))
+    common = digest(*map(str, shared.values()), repr(acl))
     return {
         "id": ids,
         "document_id": [document["id"]] * len(spans),
@@ -119,7 +121,7 @@ def chunk_columns(
         "page": pages,
         "context_start": [start for start, _ in contexts],
         "context_end": [end for _, end in contexts],
-        "acl": [()] * len(spans),
+        "acl": [acl] * len(spans),
         "row_hash": [
             digest(common, chunk_id, repr((span.start, span.end, span.heading, context, page)))
             for chunk_id, span, context, page in zip(ids, spans, contexts, pages, strict=True)

@@ -1,7 +1,7 @@
 """The lake's own tables: which documents are indexed, their extracted texts, and the set-aside.
 
 `documents` is the manifest: one row per document whose chunks are in the index. `texts` is
-content-addressed by the hash of the extracted text. `quarantine` holds what could not be indexed
+content-addressed by the hash of the extracted text, and so are their `signatures`. `quarantine` holds what could not be indexed
 and why. The names `documents` and `quarantine` are contract.
 """
 
@@ -62,6 +62,9 @@ BLOCKS = pa.list_(
 )
 TEXTS = _schema(text_hash=pa.string(), text=pa.large_string(), blocks=BLOCKS)
 
+# `method` names how `signature` was made of the text (`include.duplicates`).
+SIGNATURES = _schema(text_hash=pa.string(), method=pa.string(), signature=pa.binary())
+
 # `id` is the document's id; `stage`, `reason` and `detail` are those of the DocumentError.
 QUARANTINE = _schema(
     id=pa.string(),
@@ -103,6 +106,11 @@ class Tables:
     def texts(self) -> KeyedTable:
         """Extracted texts with their blocks, keyed by the text's hash; rows never change."""
         return self.database.table("texts", TEXTS, "text_hash")
+
+    @property
+    def signatures(self) -> KeyedTable:
+        """What near-duplicates are found by, keyed by the text's hash."""
+        return self.database.table("signatures", SIGNATURES, "text_hash")
 
     @property
     def quarantine(self) -> KeyedTable:

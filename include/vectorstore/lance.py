@@ -12,10 +12,12 @@ import pyarrow as pa
 from include.documents import Hit
 from include.embedding.protocol import FloatArray
 from include.errors import CommitConflictError, LakeError
+from include.filters import EVERYTHING, Scope
+from include.metadata import NO_FIELDS, Fields
 from include.observability.log import warn
 from include.storage.lance import KeyedTable, LanceDatabase
 from include.storage.lance_errors import translated
-from include.vectorstore import lance_indexes
+from include.vectorstore import lance_fields, lance_filters, lance_indexes
 from include.vectorstore.protocol import Published, chunk_schema
 from include.vectorstore.ranking import HIT_COLUMNS, TITLE_BOOST, ranked, searchable
 
@@ -29,25 +31,36 @@ _TEXT_INDEXES = (_SEARCHABLE, "title")
 _CREATORS = 8
 # Equal scores at the cut are decided by id among this many more.
 _TIES = 16
+# Compacts completely, but prunes nothing.
+_NEVER = timedelta(days=36_500)
 
 
 class LanceVectorStore:
-    """A VectorStore whose indexes are tables of one LanceDB database."""
+    """A VectorStore whose indexes are tables of one LanceDB database.
 
-    def __init__(self, database: LanceDatabase) -> None:
+    `fields` are the metadata fields that a search can filter on.
+    """
+
+    def __init__(self, database: LanceDatabase, fields: Fields = NO_FIELDS) -> None:
         self._database = database
+        self._fields = fields
 
     def create(self, index: str, dimensions: int) -> None:
         """Makes an empty index with its full-text index; completes one that was interrupted.
 
-        Raises LakeError when the index exists with vectors of another length.
+        An index that lacks the column of a declared field gets it, filled from the metadata of
+        its rows. Raises LakeError when the index exists with vectors of another length.
         """
         table = self._index(index, dimensions)
         for attempt in range(_CREATORS):
             try:
-                handle = table.open() or table.create()
+                handle = table.open() or self._filterable(index, dimensions).create()
                 with translated(table.name):
+                    filled = lance_fields.adapt(handle, self._fields)
                     lance_indexes.ensure_text_indexes(handle, _TEXT_INDEXES)
+                if filled:
+                    # Rows with a new column are in no index until it is renewed.
+                    self.optimize(index, _NEVER)
                 return
             except CommitConflictError:
                 # Somebody else built one of them: look again, and build what is left.
@@ -82,27 +95,34 @@ class LanceVectorStore:
         there is no such index or its vectors have another length.
         """
         handle = self._opened(index)
-        table = self._index(index, _dimensions(handle))
+        table = self._filterable(index, _dimensions(handle))
         if upserts.num_rows:
             _refuse_other_vectors(index, upserts, _dimensions(handle))
             upserts = upserts.append_column(_SEARCHABLE, _searchable(upserts))
+            upserts = lance_fields.complete(upserts, self._fields)
         else:
             upserts = table.schema.empty_table()
         done = table.replace(upserts, stale)
         return Published(done.inserted, done.updated, done.deleted, done.version)
 
-    def search_vector(self, index: str, vector: FloatArray, k: int) -> list[Hit]:
-        """The `k` nearest chunks by cosine similarity, best first; the score is the cosine."""
+    def search_vector(
+        self, index: str, vector: FloatArray, k: int, scope: Scope = EVERYTHING
+    ) -> list[Hit]:
+        """The `k` nearest chunks in scope by cosine similarity, best first; it is the score."""
         handle = self._opened(index)
+        where = lance_filters.where(scope, index, handle)
         with translated(index):
             query = handle.search(vector, query_type="vector", vector_column_name="vector")
             query = query.distance_type("cosine").nprobes(lance_indexes.PROBES)
             query = query.refine_factor(lance_indexes.REFINE).limit(max(k, 0) + _TIES)
+            if where is not None:
+                # Without an upper bound, a search goes on until it has found as many as asked for.
+                query = query.where(where, prefilter=True).maximum_nprobes(0)
             found = query.select([*HIT_COLUMNS, "_distance"]).to_arrow().to_pylist()
         return ranked(((row, 1.0 - row["_distance"]) for row in found), k)
 
-    def search_text(self, index: str, query: str, k: int) -> list[Hit]:
-        """The `k` best chunks by BM25 over text, title and headings, best first.
+    def search_text(self, index: str, query: str, k: int, scope: Scope = EVERYTHING) -> list[Hit]:
+        """The `k` best chunks in scope by BM25 over text, title and headings, best first.
 
         Any text is a query; none of it is syntax. Chunks are found from the moment of their
         commit; until the next `optimize` their words count in the scores, but not in the weights.
@@ -110,6 +130,7 @@ class LanceVectorStore:
         from lancedb.query import BooleanQuery, MatchQuery, Occur
 
         handle = self._opened(index)
+        where = lance_filters.where(scope, index, handle)
         words = query.encode("utf-8", "replace").decode()
         with translated(index):
             parts = [
@@ -117,6 +138,8 @@ class LanceVectorStore:
                 (Occur.SHOULD, MatchQuery(words, "title", boost=TITLE_BOOST)),
             ]
             query_ = handle.search(BooleanQuery(parts), query_type="fts").limit(max(k, 0) + _TIES)
+            if where is not None:
+                query_ = query_.where(where, prefilter=True)
             found = query_.select([*HIT_COLUMNS, "_score"]).to_arrow().to_pylist()
         return ranked(((row, row["_score"]) for row in found), k)
 
@@ -151,6 +174,13 @@ class LanceVectorStore:
         if dimensions is None:
             schema = schema.remove(schema.get_field_index("vector"))
         return self._database.table(_PREFIX + index, schema, "id")
+
+    def _filterable(self, index: str, dimensions: int) -> KeyedTable:
+        """The table with the columns of the declared fields, as rows are written to it."""
+        full = self._index(index, dimensions).schema
+        for field in lance_fields.schema(self._fields):
+            full = full.append(field)
+        return self._database.table(_PREFIX + index, full, "id")
 
     def _opened(self, index: str) -> Table:
         handle = self._index(index).open()

@@ -5,6 +5,7 @@ Text search is BM25 over lower-cased words, without stemming or stop words.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import threading
@@ -21,6 +22,9 @@ import pyarrow as pa
 from include.documents import Hit
 from include.embedding.protocol import FloatArray
 from include.errors import LakeError
+from include.filters import EVERYTHING, Scope, admits
+from include.metadata import Field, Value
+from include.metadata.fields import named, value_of
 from include.vectorstore.protocol import Published, chunk_schema
 from include.vectorstore.ranking import TITLE_BOOST, ranked, searchable
 
@@ -108,22 +112,25 @@ class MemoryVectorStore:
             self._indexes[index] = _Index(found.dimensions, found.version + 1, kept | new)
             return Published(len(new) - updated, updated, len(gone), found.version + 1)
 
-    def search_vector(self, index: str, vector: FloatArray, k: int) -> list[Hit]:
-        """The `k` nearest chunks by cosine similarity, best first; the score is the cosine."""
-        rows = list(self._found(index).rows.values())
+    def search_vector(
+        self, index: str, vector: FloatArray, k: int, scope: Scope = EVERYTHING
+    ) -> list[Hit]:
+        """The `k` nearest chunks in scope by cosine similarity, best first; it is the score."""
+        rows = [row for row in self._found(index).rows.values() if _within(scope, row)]
         if not rows:
             return []
         matrix = np.array([row["vector"] for row in rows], np.float32)
         lengths = np.linalg.norm(matrix, axis=1) * np.linalg.norm(vector)
         return ranked(zip(rows, (matrix @ vector / lengths).tolist(), strict=True), k)
 
-    def search_text(self, index: str, query: str, k: int) -> list[Hit]:
-        """The `k` best chunks by BM25 over text, title and headings, best first."""
+    def search_text(self, index: str, query: str, k: int, scope: Scope = EVERYTHING) -> list[Hit]:
+        """The `k` best chunks in scope by BM25 over text, title and headings, best first."""
         rows = list(self._found(index).rows.values())
         bodies = [searchable(row["title"], row["heading"], row["text"]) for row in rows]
         body, title = bm25(query, bodies), bm25(query, [row["title"] for row in rows])
         scores = [one + TITLE_BOOST * other for one, other in zip(body, title, strict=True)]
-        return ranked(((row, score) for row, score in zip(rows, scores, strict=True) if score), k)
+        scored = zip(rows, scores, strict=True)
+        return ranked(((row, score) for row, score in scored if score and _within(scope, row)), k)
 
     def optimize(self, index: str, older_than: timedelta | None = None) -> None:
         """Does nothing: there is nothing to compact."""
@@ -134,6 +141,20 @@ class MemoryVectorStore:
                 f"There is no index {index!r}; there are {', '.join(self.indexes()) or 'none'}."
             )
         return self._indexes[index]
+
+
+def _within(scope: Scope, row: dict[str, Any]) -> bool:
+    if not scope.may_read(row["acl"]):
+        return False
+    if scope.filter is None:
+        return True
+    entries = named(json.loads(row["metadata"]))
+
+    def value(field: Field) -> Value | None:
+        held: Value | None = row[field.column] if field.column else value_of(field, entries)
+        return held
+
+    return admits(scope.filter, value)
 
 
 def bm25(query: str, texts: Sequence[str]) -> list[float]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from include.documents import Hit
 from include.embedding.protocol import FloatArray
+from include.filters import EVERYTHING, Scope
 
 
 def chunk_schema(dimensions: int) -> pa.Schema:
@@ -61,7 +62,11 @@ class VectorStore(Protocol):
     """Holds indexes: named tables of chunk rows, searchable by vector and by text."""
 
     def create(self, index: str, dimensions: int) -> None:
-        """Makes an empty index with its full-text index; does nothing when it exists."""
+        """Makes an empty index with its full-text index; does nothing when it exists.
+
+        An index made under other declared fields is brought to those of this store, from the
+        metadata that its rows hold.
+        """
         ...
 
     def drop(self, index: str) -> None:
@@ -88,12 +93,20 @@ class VectorStore(Protocol):
         """
         ...
 
-    def search_vector(self, index: str, vector: FloatArray, k: int) -> list[Hit]:
-        """The `k` nearest chunks by cosine similarity, best first; the score is the cosine."""
+    def search_vector(
+        self, index: str, vector: FloatArray, k: int, scope: Scope = EVERYTHING
+    ) -> list[Hit]:
+        """The `k` nearest chunks in scope by cosine similarity, best first; it is the score.
+
+        What is out of scope is left out before the `k` are chosen.
+        """
         ...
 
-    def search_text(self, index: str, query: str, k: int) -> list[Hit]:
-        """The `k` best chunks by BM25 over text, title and headings, best first."""
+    def search_text(self, index: str, query: str, k: int, scope: Scope = EVERYTHING) -> list[Hit]:
+        """The `k` best chunks in scope by BM25 over text, title and headings, best first.
+
+        What is out of scope is left out before the `k` are chosen; its words count in the weights.
+        """
         ...
 
     def optimize(self, index: str, older_than: timedelta | None = None) -> None:

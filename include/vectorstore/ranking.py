@@ -54,10 +54,17 @@ def ranked(scored: Iterable[tuple[Mapping[str, Any], float]], k: int) -> list[Hi
             start=row["start"],
             end=row["end"],
             score=float(score),
-            metadata=json.loads(row["metadata"]),
+            metadata=_shown(row["metadata"]),
             page=row["page"],
             context_start=row["context_start"],
             context_end=row["context_end"],
         )
         for row, score in best
     ]
+
+
+def _shown(metadata: str) -> dict[str, object]:
+    """The metadata without the access labels, which are nobody's business but the store's."""
+    entries: dict[str, object] = json.loads(metadata)
+    entries.pop("acl", None)
+    return entries

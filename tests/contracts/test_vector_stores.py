@@ -21,7 +21,10 @@ from hypothesis import strategies as st
 
 from include.documents import digest
 from include.embedding.protocol import FloatArray
-from include.errors import LakeError
+from include.errors import ConfigurationError, LakeError
+from include.filters import Scope, admits, parse_filter
+from include.filters.evaluate import mapped
+from include.metadata import Fields
 from include.storage.lance import LanceDatabase
 from include.vectorstore.lance import LanceVectorStore
 from include.vectorstore.memory import MemoryVectorStore
@@ -29,6 +32,7 @@ from include.vectorstore.protocol import Published, VectorStore, chunk_schema
 
 INDEX = "model-fp32-8-abc--chunker"
 DIMENSIONS = 8
+FIELDS = Fields.parse("year:int score:float draft:bool day:date department:text tags:list")
 
 
 @pytest.fixture(params=["memory", "lance"])
@@ -37,7 +41,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], V
     if request.param == "memory":
         store = MemoryVectorStore()
         return lambda: store
-    return lambda: LanceVectorStore(LanceDatabase((tmp_path / "lake").as_uri()))
+    return lambda: LanceVectorStore(LanceDatabase((tmp_path / "lake").as_uri()), FIELDS)
 
 
 @pytest.fixture
@@ -89,6 +93,24 @@ def ids(store: VectorStore, documents: Sequence[str] | None = None) -> list[str]
 
 def found(store: VectorStore, query: str, k: int = 10) -> list[str]:
     return [hit.chunk_id for hit in store.search_text(INDEX, query, k)]
+
+
+def scope(text: str = "", principals: Sequence[str] | None = None) -> Scope:
+    """What the filter describes, as a reader with these labels sees it."""
+    chosen = parse_filter(text, FIELDS) if text else None
+    return Scope(chosen, None if principals is None else frozenset(principals))
+
+
+def within(store: VectorStore, chosen: Scope, k: int = 100) -> list[str]:
+    """The ids of what text search and vector search both find in scope."""
+    by_text = store.search_text(INDEX, "shared", k, chosen)
+    by_vector = store.search_vector(INDEX, vector("q"), k, chosen)
+    assert sorted(hit.chunk_id for hit in by_text) == sorted(hit.chunk_id for hit in by_vector)
+    return sorted(hit.chunk_id for hit in by_text)
+
+
+def described(name: str, metadata: Mapping[str, object], **columns: object) -> dict[str, object]:
+    return chunk(name, f"shared {name}", metadata=json.dumps(metadata), **columns)
 
 
 def test_an_index_is_created_once_listed_by_name_and_dropped(store: VectorStore) -> None:
@@ -432,3 +454,302 @@ def test_a_large_publish_with_many_stale_rows_is_one_version(store: VectorStore)
     second = store.publish(INDEX, table(*(chunk(f"b{n}") for n in range(50))), stale)
     assert second == Published(50, 0, 2_900, first.version + 1)
     assert store.count(INDEX) == 150
+
+
+def test_a_filter_finds_what_its_columns_and_metadata_say(store: VectorStore) -> None:
+    rows = [
+        described("a", {"year": 2024, "tags": ["x", "y"]}, language="en", page=2),
+        described("b", {"year": "2023", "Tags": "y, z"}, language="de", title="Zebra"),
+        described("c", {"year": "soon", "tags": []}, language="en"),
+        described("d", {}, language="und"),
+    ]
+    store.publish(INDEX, table(*rows), [])
+    assert within(store, scope("lang = 'en' and year >= 2024")) == ["a"]
+    assert within(store, scope("year >= 2020")) == ["a", "b"]
+    assert within(store, scope("year is null")) == ["c", "d"]
+    assert within(store, scope("not year = 2024")) == ["b"]
+    assert within(store, scope("tags contains 'y'")) == ["a", "b"]
+    assert within(store, scope("tags is null")) == ["d"]
+    assert within(store, scope("page = 2 or title = 'Zebra'")) == ["a", "b"]
+    assert within(store, scope("lang in ('de', 'und')")) == ["b", "d"]
+    assert within(store, scope("uri = 'file:///a' or version = 'v2'")) == ["a"]
+    assert within(store, scope("year = 1")) == []
+    assert within(store, scope()) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "year = 1 or year != 1",
+        "year < 1 or year >= 1",
+        "year in (1) or year not in (1)",
+        "year not in (1) or year not in (2)",
+        "not (year in (1) and year in (2))",
+        "not (year = 1 and year = 2)",
+        "not (year not in (1) and year in (1, 2))",
+        "not (tags contains 'x' and not tags contains 'x')",
+        "draft = true or draft = false",
+        "draft = true or not draft = true",
+    ],
+)
+def test_a_row_without_the_field_is_in_no_comparison_however_combined(
+    store: VectorStore, text: str
+) -> None:
+    rows = [described("with", {"year": 3, "tags": [], "draft": False}), described("without", {})]
+    store.publish(INDEX, table(*rows), [])
+    assert within(store, scope(text)) == ["with"]
+    assert within(store, scope(f"not not ({text})")) == ["with"]
+
+
+def test_a_filter_leaves_out_before_k_are_chosen(store: VectorStore) -> None:
+    rows = [described(f"c{n:03}", {"year": n}) for n in range(200)]
+    store.publish(INDEX, table(*rows), [])
+    store.optimize(INDEX, timedelta(days=7))
+    for chosen in ("year < 5", "year >= 195", "year in (0, 50, 100, 150, 199)"):
+        assert len(within(store, scope(chosen), 5)) == 5
+        assert len(store.search_vector(INDEX, vector("q"), 3, scope(chosen))) == 3
+        assert len(store.search_text(INDEX, "shared", 3, scope(chosen))) == 3
+
+
+def test_a_filter_changes_no_score(store: VectorStore) -> None:
+    rows = [described(f"c{n}", {"year": n}) for n in range(20)]
+    store.publish(INDEX, table(*rows), [])
+    store.optimize(INDEX, timedelta(days=7))
+    searches = (
+        lambda chosen: store.search_vector(INDEX, vector("q"), 20, chosen),
+        lambda chosen: store.search_text(INDEX, "shared c3 c9", 20, chosen),
+    )
+    for search in searches:
+        everything = [hit for hit in search(scope()) if hit.metadata["year"] < 7]
+        some = search(scope("year < 7"))
+        assert [hit.chunk_id for hit in some] == [hit.chunk_id for hit in everything]
+        assert [hit.score for hit in some] == pytest.approx([hit.score for hit in everything])
+
+
+def test_a_reader_finds_what_is_public_and_what_one_of_its_labels_opens(
+    store: VectorStore,
+) -> None:
+    rows = [
+        described("public", {}),
+        described("hr", {}, acl=["hr"]),
+        described("both", {}, acl=["hr", "it"]),
+        described("law", {"year": 1}, acl=["law"]),
+        described("odd", {}, acl=["h\x1fr", "'; drop", "it's", "%"]),
+    ]
+    store.publish(INDEX, table(*rows), [])
+    assert within(store, scope()) == ["both", "hr", "law", "odd", "public"]
+    assert within(store, scope(principals=[])) == ["public"]
+    assert within(store, scope(principals=["hr"])) == ["both", "hr", "public"]
+    assert within(store, scope(principals=["it", "law"])) == ["both", "law", "public"]
+    for label in ("h", "HR", "", "hr it", "r", "%", "_", "*", "\x1f", "' or '1'='1", "it"):
+        expected = {"%": ["odd"], "it": ["both"]}.get(label, [])
+        assert within(store, scope(principals=[label])) == sorted([*expected, "public"])
+    assert within(store, scope(principals=["h\x1fr"])) == ["odd", "public"]
+    assert within(store, scope("year = 1", ["hr"])) == []
+    assert within(store, scope("not year = 1 or year is null", ["hr"])) == ["both", "hr", "public"]
+
+
+def test_changed_labels_hold_from_the_next_publish_on(store: VectorStore) -> None:
+    store.publish(INDEX, table(described("a", {}), described("b", {}, acl=["hr"])), [])
+    store.optimize(INDEX, timedelta(days=7))
+    store.publish(INDEX, table(described("a", {}, acl=["hr"]), described("b", {})), [])
+    assert within(store, scope(principals=[])) == ["b"]
+    store.optimize(INDEX, timedelta(days=7))
+    assert within(store, scope(principals=["it"])) == ["b"]
+
+
+def test_a_hit_shows_no_access_labels(store: VectorStore) -> None:
+    store.publish(INDEX, table(described("a", {"acl": ["hr"], "x": 1}, acl=["hr"])), [])
+    (hit,) = store.search_text(INDEX, "shared", 1, scope(principals=["hr"]))
+    assert hit.metadata == {"x": 1}
+    assert "hr" not in str(hit)
+
+
+def test_many_labels_and_long_filters_are_answered(store: VectorStore) -> None:
+    store.publish(INDEX, table(described("a", {"year": 7}, acl=["label 999"])), [])
+    years = " or ".join(f"year = {n}" for n in range(199))
+    deep = "not " * 48 + "year = 7"
+    many = f"year in ({', '.join(map(str, range(990)))})"
+    for text in (years, deep, many, f"not ({years})"):
+        found = within(store, scope(text, [f"label {n}" for n in range(1_000)]))
+        assert found == ([] if text.startswith("not (") else ["a"])
+
+
+TEXTS = st.sampled_from(
+    [
+        "",
+        "a",
+        "A",
+        "b'c",
+        '"',
+        "; drop table x --",
+        "\x00",
+        "a\x1fb",
+        "\x1b0",
+        "%",
+        "日本",
+        "😀é",
+        "\n",
+    ]
+)
+VALUES = {
+    "year": st.sampled_from([-(2**63), -1, 0, 1, 2024, 2**53 + 1, 2**63 - 1]),
+    "score": st.sampled_from([-1e308, -0.5, -0.0, 0.0, 0.1, 5e-324, 2.0**53, 1e308]),
+    "draft": st.booleans(),
+    "day": st.sampled_from(["0001-01-01", "1969-12-31", "2024-02-29", "9999-12-31"]),
+    "department": TEXTS,
+    "tags": st.lists(TEXTS, max_size=3),
+}
+METADATA = st.fixed_dictionaries({}, optional=VALUES | {"year": VALUES["year"] | st.just("no")})
+
+
+def spelt(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
+
+
+def comparisons() -> st.SearchStrategy[str]:
+    """A comparison of a field with one of the values that rows have."""
+    signs = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
+    choices = [
+        st.builds("{} is {}null".format, st.sampled_from([*VALUES]), st.sampled_from(["", "not "]))
+    ]
+    for name, values in VALUES.items():
+        if name == "tags":
+            choices.append(TEXTS.map(lambda value: f"tags contains {spelt(value)}"))
+            continue
+        some = st.sampled_from(["=", "!="]) if name == "draft" else signs
+        choices.append(st.builds(
+            lambda name, sign, value: f"{name} {sign} {spelt(value)}", st.just(name), some, values
+        ))  # fmt: skip
+        if name != "draft":
+            several = st.lists(values.map(spelt), min_size=1, max_size=3).map(", ".join)
+            choices.append(st.builds("{} {}in ({})".format, st.just(name), st.sampled_from(["", "not "]), several))  # fmt: skip
+    return st.one_of(choices)
+
+
+FILTERS = st.recursive(
+    comparisons(),
+    lambda inner: (
+        st.builds("not ({})".format, inner)
+        | st.builds("({}) {} ({})".format, inner, st.sampled_from(["and", "or"]), inner)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rows=st.lists(
+        st.tuples(METADATA, st.lists(TEXTS.filter(bool), max_size=2)), min_size=1, max_size=8
+    ),
+    filters=st.lists(FILTERS, min_size=1, max_size=6),
+    principals=st.none() | st.lists(TEXTS, max_size=2),
+)
+def test_stores_agree_with_plain_evaluation_on_any_rows_and_filters(
+    store: VectorStore, rows, filters, principals
+) -> None:
+    store.drop(INDEX)
+    store.create(INDEX, DIMENSIONS)
+    held = {f"c{n}": row for n, row in enumerate(rows)}
+    store.publish(INDEX, table(*(described(n, m, acl=acl) for n, (m, acl) in held.items())), [])
+    for text in filters:
+        chosen = scope(text, principals)
+        assert within(store, chosen) == [
+            name
+            for name, (metadata, acl) in held.items()
+            if chosen.may_read(acl) and admits(chosen.filter, mapped(FIELDS.values(metadata)))
+        ]
+
+
+def lance(tmp_path: Path, declared: str = "") -> LanceVectorStore:
+    return LanceVectorStore(LanceDatabase((tmp_path / "lake").as_uri()), Fields.parse(declared))
+
+
+def found_by(store: VectorStore, text: str, declared: str) -> list[str]:
+    chosen = Scope(parse_filter(text, Fields.parse(declared)))
+    return sorted(hit.chunk_id for hit in store.search_text(INDEX, "shared", 9, chosen))
+
+
+def test_an_index_gets_the_columns_of_newly_declared_fields_from_its_own_metadata(
+    tmp_path: Path,
+) -> None:
+    old = lance(tmp_path)
+    old.create(INDEX, DIMENSIONS)
+    old.publish(INDEX, table(described("a", {"year": "2024"}), described("b", {"year": "x"})), [])
+    new = lance(tmp_path, "year:int")
+    with pytest.raises(ConfigurationError, match=r"'model.*field_int_year.*include sync"):
+        found_by(new, "year = 2024", "year:int")
+    before = new.rows(INDEX)
+    new.create(INDEX, DIMENSIONS)
+    assert found_by(new, "year = 2024", "year:int") == ["a"]
+    assert found_by(new, "year is null", "year:int") == ["b"]
+    assert new.rows(INDEX).sort("id").equals(before.sort("id"))
+    other = lance(tmp_path, "year:text")
+    other.create(INDEX, DIMENSIONS)
+    assert found_by(other, "year = '2024'", "year:text") == ["a"]
+    lance(tmp_path).create(INDEX, DIMENSIONS)
+    lance(tmp_path).publish(INDEX, table(described("c", {"year": 1})), ["a"])
+    assert sorted(hit.chunk_id for hit in old.search_text(INDEX, "shared", 9)) == ["b", "c"]
+
+
+def test_workers_that_bring_an_index_up_to_date_at_once_all_succeed(tmp_path: Path) -> None:
+    old = lance(tmp_path)
+    old.create(INDEX, DIMENSIONS)
+    old.publish(INDEX, table(*(described(f"c{n}", {"year": n % 3}) for n in range(9))), [])
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: lance(tmp_path, "year:int").create(INDEX, DIMENSIONS), range(4)))
+    assert found_by(lance(tmp_path), "year = 1", "year:int") == ["c1", "c4", "c7"]
+    assert len(old.rows(INDEX)) == 9
+
+
+def test_a_new_column_leaves_no_row_outside_the_indexes(tmp_path: Path) -> None:
+    from lancedb.index import IvfFlat
+
+    old = lance(tmp_path)
+    old.create(INDEX, DIMENSIONS)
+    old.publish(INDEX, table(*(described(f"c{n:03}", {"year": n}) for n in range(300))), [])
+    handle = LanceDatabase((tmp_path / "lake").as_uri()).open(f"chunks_{INDEX}")
+    handle.create_index("vector", config=IvfFlat(distance_type="cosine", num_partitions=2))
+    lance(tmp_path, "year:int").create(INDEX, DIMENSIONS)
+    handle.checkout_latest()
+    indexes = [handle.index_stats(index.name) for index in handle.list_indices()]
+    assert [index.num_unindexed_rows for index in indexes] == [0, 0, 0]
+
+
+def test_bringing_an_index_up_to_date_again_makes_no_version(tmp_path: Path) -> None:
+    store = lance(tmp_path, "year:int tags:list")
+    store.create(INDEX, DIMENSIONS)
+    version = store.publish(INDEX, table(described("a", {"year": 1})), []).version
+    lance(tmp_path, "tags:list year:int").create(INDEX, DIMENSIONS)
+    assert store.publish(INDEX, table(), []).version == version
+
+
+def test_an_interrupted_change_of_columns_hides_rows_and_is_completed(tmp_path: Path) -> None:
+    store = lance(tmp_path)
+    store.create(INDEX, DIMENSIONS)
+    store.publish(INDEX, table(described("a", {"year": 1}), described("b", {}, acl=["hr"])), [])
+    handle = LanceDatabase((tmp_path / "lake").as_uri()).open(f"chunks_{INDEX}")
+    handle.drop_columns(["acl_labels", "fields_id"])
+    with pytest.raises(ConfigurationError, match="acl_labels"):
+        store.search_text(INDEX, "shared", 9, Scope(principals=frozenset({"hr"})))
+    handle.add_columns([pa.field("acl_labels", pa.string())])
+    assert store.search_text(INDEX, "shared", 9, Scope(principals=frozenset({"hr"}))) == []
+    store.create(INDEX, DIMENSIONS)
+    public = store.search_text(INDEX, "shared", 9, Scope(principals=frozenset()))
+    assert [hit.chunk_id for hit in public] == ["a"]
+
+
+def test_a_narrow_filter_finds_k_through_an_approximate_index_too(tmp_path: Path) -> None:
+    from lancedb.index import IvfFlat
+
+    store = lance(tmp_path, "year:int")
+    store.create(INDEX, DIMENSIONS)
+    store.publish(INDEX, table(*(described(f"c{n:04}", {"year": n}) for n in range(3_000))), [])
+    handle = LanceDatabase((tmp_path / "lake").as_uri()).open(f"chunks_{INDEX}")
+    handle.create_index("vector", config=IvfFlat(distance_type="cosine", num_partitions=100))
+    chosen = Scope(parse_filter("year in (5, 500, 1500, 2500, 2900)", Fields.parse("year:int")))
+    assert len(store.search_vector(INDEX, vector("q"), 5, chosen)) == 5
