@@ -18,6 +18,7 @@ from include.documents import Block, ParsedText
 from include.errors import DocumentError
 from include.parsing import parse
 from include.screening import INDEX_ALL, KINDS, Finding, Policy, apply_policy, mask, screen
+from include.settings import SENSITIVE_KINDS, Settings
 
 # Put together here, so that no scanner takes this file for a leak.
 AWS = "AKIA" + "QWERTYUIOPASDFGH"
@@ -245,6 +246,28 @@ def test_quarantine_tells_how_many_of_which_kind_but_never_what():
 def test_what_a_policy_indexes_stays():
     masked = apply_policy(_parsed(), Policy(masked=frozenset({"phones"})))
     assert masked == _parsed()
+
+
+def _policy(uri: str, **environment: str) -> Policy:
+    both = "file:///hr file:///wiki"
+    settings = Settings.from_environment({"RAG_SOURCE_URI": both, **environment})
+    return Policy.for_source(uri, settings.screening)
+
+
+def test_without_a_setting_everything_is_indexed():
+    assert _policy("file:///hr") == INDEX_ALL
+
+
+def test_a_rule_for_a_source_comes_before_that_for_all():
+    rules = "secrets=quarantine emails=mask file:///hr:emails=index file:///hr/:phones=mask"
+    hr = _policy("file:///hr", RAG_SENSITIVE=rules, RAG_PHONE_REGIONS="DE")
+    assert (hr.masked, hr.quarantined, hr.phone_regions) == ({"phones"}, {"secrets"}, ("DE",))
+    wiki = _policy("file:///wiki", RAG_SENSITIVE=rules)
+    assert (wiki.masked, wiki.quarantined) == ({"emails"}, {"secrets"})
+
+
+def test_settings_know_every_kind():
+    assert SENSITIVE_KINDS == KINDS
 
 
 def test_a_policy_is_named_by_what_it_does():

@@ -2,7 +2,7 @@
 
 from include.screening.findings import KINDS, Finding, Kind, screen
 from include.screening.masking import mask
-from include.screening.policy import ACTIONS, INDEX_ALL, Policy, apply_policy
+from include.screening.policy import INDEX_ALL, Policy, apply_policy
 
-__all__ = ["ACTIONS", "INDEX_ALL", "KINDS", "Finding", "Kind", "Policy", "apply_policy", "mask",
+__all__ = ["INDEX_ALL", "KINDS", "Finding", "Kind", "Policy", "apply_policy", "mask",
            "screen"]  # fmt: skip

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 from include.documents import ParsedText
 from include.errors import DocumentError
 from include.screening.findings import KINDS, Finding, Kind, screen
 from include.screening.masking import mask, masked
-
-Action = Literal["index", "mask", "quarantine"]
-ACTIONS: tuple[Action, ...] = get_args(Action)
+from include.settings import ScreeningSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +23,20 @@ class Policy:
     masked: frozenset[Kind] = frozenset()
     quarantined: frozenset[Kind] = frozenset()
     phone_regions: tuple[str, ...] = ()
+
+    @classmethod
+    def for_source(cls, uri: str, settings: ScreeningSettings) -> Policy:
+        """The policy of one source: its own rules, and for other kinds those of all sources."""
+        actions: dict[str, str] = {}
+        for source in ("", uri):
+            actions |= {
+                rule.kind: rule.action for rule in settings.sensitive if rule.source == source
+            }
+        return cls(
+            masked=frozenset(kind for kind in KINDS if actions.get(kind) == "mask"),
+            quarantined=frozenset(kind for kind in KINDS if actions.get(kind) == "quarantine"),
+            phone_regions=settings.phone_regions,
+        )
 
     @property
     def id(self) -> str:
