@@ -85,9 +85,10 @@ def clean(parsed: ParsedText) -> ParsedText:
     Blocks that stand right below each other, as those of source code do, stay so. A page begins where its first block does; one without text begins where the next one does.
     """
     title = " ".join(clean_text(parsed.title).split())
-    blocks, parts, at = [], [], 0
+    blocks: list[Block] = []
+    parts: list[str] = []
     came_from: list[int] = []
-    ended = 0
+    at = ended = 0
     for block in parsed.blocks:
         text = clean_text(parsed.text[block.start : block.end], code=block.kind == "code")
         text = text.strip("\n").rstrip()
