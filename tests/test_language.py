@@ -73,6 +73,8 @@ def test_technical_prose_that_leaves_one_sample_in_doubt_is_recognised_by_severa
         "| 1 | 2 |\n" * 50,
         "0xdeadbeef " * 60,
         "🙂" * 300,
+        "Kowalski Müller García Rossi Nguyen Andersson Kovács Papadopoulos Yılmaz Silva Novák",
+        "TCP UDP IP HTTP TLS DNS DHCP NTP SSH FTP SMTP IMAP POP3 LDAP SIP RTP BGP OSPF MPLS VLAN",
         "\ud800" * 50,
     ],
 )

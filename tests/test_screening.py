@@ -82,6 +82,10 @@ HARMLESS = [
     "AKIAIOSFODNN7EXAMPLE is the access key of AWS's documentation",
     "A file begins with -----BEGIN RSA PRIVATE KEY----- and ends with -----END RSA PRIVATE KEY-----.",
     "-----BEGIN PUBLIC KEY-----\n" + KEY_BODY + "\n-----END PUBLIC KEY-----",
+    "x" + AWS + "z" + GITHUB.replace("_", "+ghp_") + "9",
+    "-----BEGIN PRIVATE KEY-----\n(put the content of your own key here, line by line, please)\n"
+    "-----END PRIVATE KEY-----",
+    "eyJ" + "abcdefghijklm" + ".eyJ" + "nopqrst",
     "password = 'hunter2'; api_key: YOUR_API_KEY; token=<token>; eyJust.eyJoking.a",
     "Call extension 4711, room 0815; +1 vote, +100 points, 2+2=4, x+1234, C++ 17, +0.5",
     "ISBN 978-3-16-148410-0, ISSN 2049-3630, EAN 4006381333931, 15:30-16:45, 2024/11/21",

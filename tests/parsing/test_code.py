@@ -42,6 +42,9 @@ class Client(Base):
     later = 2
 
 
+DEFAULT = "localhost"
+
+
 def connect(host,
             port):
     return Client(host, port)
@@ -142,9 +145,15 @@ def test_code_behind_a_definition_is_not_under_it():
     parsed = clean(parse("a.py", PYTHON.encode()))
     for line, path in {
         "later = 2": ("# Talks to the server.", "class Client(Base):", "later = 2"),
+        "DEFAULT": ('DEFAULT = "localhost"',),
         'connect("a", 1)': ('if __name__ == "__main__":',),
     }.items():
         assert heading_path(parsed.blocks, parsed.text, parsed.text.index(line)) == path
+
+
+def test_an_end_is_no_heading():
+    parsed = parse("a.rb", SAMPLES["a.rb"][0].encode())
+    assert "end" not in {text.strip() for kind, text in _texts(parsed) if kind == "heading"}
 
 
 def test_chunks_of_a_long_method_name_its_class_and_itself():
@@ -199,6 +208,12 @@ def test_a_broken_file_is_read_as_code(case, extension):
 @pytest.mark.parametrize("case", ["one line", "generated", "huge"])
 def test_what_no_person_wrote_has_no_sections(case):
     assert {kind for kind, _ in _texts(parse("x.py", BROKEN[case].encode()))} == {"code"}
+
+
+def test_a_line_as_long_as_a_book_is_no_heading():
+    signature = "def f(" + ", ".join(f"a{n}" for n in range(900)) + "):"
+    parsed = parse("x.py", (signature + "\n    pass" * 99).encode())
+    assert {kind for kind, _ in _texts(parsed)} == {"code"}
 
 
 @pytest.mark.parametrize(
