@@ -265,6 +265,7 @@ def test_without_a_setting_everything_is_indexed():
 def test_a_rule_for_a_source_comes_before_that_for_all():
     rules = "secrets=quarantine emails=mask file:///hr:emails=index file:///hr/:phones=mask"
     hr = _policy("file:///hr", RAG_SENSITIVE=rules, RAG_PHONE_REGIONS="DE")
+    assert _policy("file:///hr", RAG_LANGUAGES="en de").languages == ("en", "de")
     assert (hr.masked, hr.quarantined, hr.phone_regions) == ({"phones"}, {"secrets"}, ("DE",))
     wiki = _policy("file:///wiki", RAG_SENSITIVE=rules)
     assert (wiki.masked, wiki.quarantined) == ({"emails"}, {"secrets"})
@@ -282,8 +283,15 @@ def test_a_policy_is_named_by_what_it_does():
         Policy(masked=frozenset({"phones"}), phone_regions=("US",)),
         Policy(quarantined=frozenset({"phones"})),
         Policy(masked=frozenset({"cards"})),
+        Policy(languages=("en",)),
     ]
     assert len({policy.id for policy in policies}) == len(policies)
+
+
+def test_a_document_that_a_person_released_is_masked_instead_of_refused():
+    policy = Policy(quarantined=frozenset({"secrets"}), languages=("de",)).released()
+    assert "[secrets]" in apply_policy(_parsed(), policy).text
+    assert policy.languages == ()
 
 
 def test_a_policy_that_indexes_everything_loads_no_detector():

@@ -1,4 +1,4 @@
-"""The policy: what happens to a document that holds secrets or personal data, kind by kind."""
+"""The policy of a source: which documents may be indexed, and what of them is masked."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from include.settings import ScreeningSettings
 class Policy:
     """The kinds that are masked, and those that send a document to quarantine.
 
-    `phone_regions` are the countries whose national phone numbers count, too.
+    `phone_regions` are the countries whose national phone numbers count, too. `languages` are
+    those that may be indexed, all when there are none; `require_language` sees to that.
     """
 
     masked: frozenset[Kind] = frozenset()
     quarantined: frozenset[Kind] = frozenset()
     phone_regions: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
     @classmethod
     def for_source(cls, uri: str, settings: ScreeningSettings) -> Policy:
@@ -36,15 +38,26 @@ class Policy:
             masked=frozenset(kind for kind in KINDS if actions.get(kind) == "mask"),
             quarantined=frozenset(kind for kind in KINDS if actions.get(kind) == "quarantine"),
             phone_regions=settings.phone_regions,
+            languages=settings.languages,
         )
 
     @property
     def id(self) -> str:
-        """Names what this policy does to a text; "" when it does nothing."""
+        """Names what this policy does to documents; "" when it does nothing.
+
+        It is part of what a document's content hash is made of, so that a changed policy makes
+        every document it is about a changed one.
+        """
         actions = [f"{kind}=mask" for kind in KINDS if kind in self.masked]
         actions += [f"{kind}=quarantine" for kind in KINDS if kind in self.quarantined]
         regions = self.phone_regions if "phones" in self.masked | self.quarantined else ()
-        return " ".join([*actions, *regions])
+        return " ".join([*actions, *sorted(regions), *sorted(self.languages)])
+
+    def released(self) -> Policy:
+        """The policy for a document that a person let through: it is masked, never refused."""
+        return replace(
+            self, masked=self.masked | self.quarantined, quarantined=frozenset(), languages=()
+        )
 
 
 INDEX_ALL = Policy()
