@@ -82,21 +82,27 @@ def _is_clean(text: str, *, code: bool) -> bool:
 def clean(parsed: ParsedText) -> ParsedText:
     """The parsed text with clean blocks, one blank line apart; blank blocks are gone.
 
-    A page begins where its first block does; one without text begins where the next one does.
+    Blocks that stand right below each other, as those of source code do, stay so. A page begins where its first block does; one without text begins where the next one does.
     """
     title = " ".join(clean_text(parsed.title).split())
-    blocks, parts, at = [], [], 0
+    blocks: list[Block] = []
+    parts: list[str] = []
     came_from: list[int] = []
+    at = ended = 0
     for block in parsed.blocks:
         text = clean_text(parsed.text[block.start : block.end], code=block.kind == "code")
         text = text.strip("\n").rstrip()
         if not text.strip():
             continue
+        if parts:
+            parts.append("\n" if parsed.text[ended : block.start] == "\n" else "\n\n")
+            at += len(parts[-1])
         blocks.append(Block(block.kind, at, at + len(text), block.level))
         parts.append(text)
         came_from.append(block.start)
-        at += len(text) + 2
-    starts = [*(block.start for block in blocks), at]
+        at += len(text)
+        ended = block.end
+    starts = [*(block.start for block in blocks), at + 2]
     pages = tuple(starts[bisect_left(came_from, page)] for page in parsed.pages)
-    text = "\n\n".join(parts)
+    text = "".join(parts)
     return replace(parsed, text=text, blocks=tuple(blocks), title=title, pages=pages)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -20,6 +21,8 @@ from include.errors import ConfigurationError
 from include.metadata import Fields, MetadataRules, PathPattern, parse_labels
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+SENSITIVE_KINDS = ("secrets", "cards", "ibans", "emails", "phones")
+SENSITIVE_ACTIONS = ("index", "mask", "quarantine")
 T = TypeVar("T")
 
 
@@ -62,6 +65,27 @@ class ParsingSettings:
     records: Mapping[str, tuple[str, ...]]
     seconds: float
     memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SensitiveRule:
+    """What happens to one kind of sensitive content, in one source or, with "", in all others."""
+
+    source: str
+    kind: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningSettings:
+    """Which languages may be indexed (none named: all), and what sensitive content leads to.
+
+    `phone_regions` are the countries whose national phone numbers are recognised.
+    """
+
+    languages: tuple[str, ...]
+    sensitive: tuple[SensitiveRule, ...]
+    phone_regions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +158,7 @@ class Settings:
 
     source: SourceSettings
     parsing: ParsingSettings
+    screening: ScreeningSettings
     lake_uri: str
     embedding: EmbeddingSettings
     chunking: ChunkingSettings
@@ -167,6 +192,11 @@ class Settings:
                 records=_columns("RAG_RECORDS", read.text("RAG_RECORDS", "")),
                 seconds=read.number("RAG_PARSE_SECONDS", 60, 1, 86_400),
                 memory_bytes=read.number("RAG_PARSE_MEMORY_MB", 1024, 64, 1_000_000) * 1024**2,
+            ),
+            screening=ScreeningSettings(
+                languages=read.codes("RAG_LANGUAGES", r"[a-z]{2,3}", "like en de"),
+                sensitive=_sensitive(read.text("RAG_SENSITIVE", "")),
+                phone_regions=read.codes("RAG_PHONE_REGIONS", r"[A-Z]{2}", "like US DE"),
             ),
             lake_uri=_uris("RAG_LAKE_URI", read.text("RAG_LAKE_URI", _local("data/lake")))[0],
             embedding=EmbeddingSettings(
@@ -204,6 +234,12 @@ class Settings:
                 f"RAG_CHUNK_OVERLAP_TOKENS should be at most half of RAG_CHUNK_TOKENS "
                 f"({chunking.tokens}), is {chunking.overlap_tokens}."
             )
+        for rule in self.screening.sensitive:
+            if rule.source and rule.source not in self.source.uris:
+                raise ConfigurationError(
+                    f"RAG_SENSITIVE has a rule for {rule.source!r}, which RAG_SOURCE_URI does not "
+                    f"name: {', '.join(self.source.uris)}."
+                )
         lake = _path(self.lake_uri)
         for uri in self.source.uris:
             source = _path(uri)
@@ -253,6 +289,15 @@ class _Reader:
         if parsed is None or not low <= parsed <= high:  # type: ignore[operator]
             raise ConfigurationError(f"{name} should be {expected}, is {value!r}.")
         return parsed
+
+    def codes(self, name: str, pattern: str, example: str) -> tuple[str, ...]:
+        values = tuple(self.text(name, "").split())
+        for value in values:
+            if not re.fullmatch(pattern, value):
+                raise ConfigurationError(
+                    f"{name} should be codes separated by spaces, {example}; {value!r} is none."
+                )
+        return values
 
     def budgets(self, name: str) -> Budgets:
         raw = self._environment.get(name, "").strip() or "{}"
@@ -320,6 +365,26 @@ def _uris(name: str, value: str, many: bool = False) -> tuple[str, ...]:
     if len(set(uris)) != len(uris):
         raise ConfigurationError(f"{name} names the same URI twice: {value!r}.")
     return uris
+
+
+def _sensitive(value: str) -> tuple[SensitiveRule, ...]:
+    rules = []
+    for entry in value.split():
+        subject, _, action = entry.rpartition("=")
+        source, _, kind = subject.rpartition(":")
+        if kind not in SENSITIVE_KINDS or action not in SENSITIVE_ACTIONS:
+            raise ConfigurationError(
+                f"RAG_SENSITIVE should hold entries [<source>:]<kind>=<action>, is {entry!r}; kinds "
+                f"are {', '.join(SENSITIVE_KINDS)}, actions {', '.join(SENSITIVE_ACTIONS)}."
+            )
+        rules.append(SensitiveRule(source.rstrip("/"), kind, action))
+    places = [(rule.source, rule.kind) for rule in rules]
+    twice = next((place for place in places if places.count(place) > 1), None)
+    if twice:
+        raise ConfigurationError(
+            f"RAG_SENSITIVE says twice what {twice[1]!r} lead to: {value!r}. Keep one entry."
+        )
+    return tuple(rules)
 
 
 def _embedder(value: str) -> dict[str, str]:

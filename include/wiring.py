@@ -216,10 +216,14 @@ class Platform:
         """How files are read."""
         from include.extraction import Rules
         from include.parsing.records import RecordRules
+        from include.screening import Policy
 
         columns = self.settings.parsing.records
         first = {role: "".join(columns[role]) for role in ("id", "title")}
-        return Rules(RecordRules(**first, text=columns["text"], metadata=columns["metadata"]))
+        records = RecordRules(**first, text=columns["text"], metadata=columns["metadata"])
+        screening = self.settings.screening
+        policies = {uri: Policy.for_source(uri, screening) for uri in self.sources}
+        return Rules(records, policies)
 
     def reading(self, *, rebuild: bool = False) -> Reading:
         """What the prepare stage reads with."""
@@ -232,6 +236,7 @@ class Platform:
             sources=self.sources,
             chunker=self.chunker,
             extractor=lambda: IsolatedExtractor(rules, limits),
+            rules=rules,
             max_document_bytes=self.settings.source.max_document_bytes,
             metadata=self.settings.metadata,
             rebuild=rebuild,

@@ -84,3 +84,16 @@ def test_what_is_clean_is_left_alone():
     blocks = (Block("heading", 0, 5, 1), Block("code", 7, 15))
     parsed = ParsedText("Title\n\n  x  = 1", blocks, "Title")
     assert clean(parsed) == parsed
+
+
+def test_blocks_right_below_each_other_stay_so():
+    text = "def f():  \n    pass\n\n\n\nx = 1"
+    blocks = (Block("heading", 0, 10, 1), Block("code", 11, 19), Block("code", 23, 28))
+    cleaned = clean(ParsedText(text, blocks))
+    assert cleaned.text == "def f():\n    pass\n\nx = 1"
+    assert [cleaned.text[b.start : b.end] for b in cleaned.blocks] == [
+        "def f():",
+        "    pass",
+        "x = 1",
+    ]
+    assert clean(cleaned) == cleaned

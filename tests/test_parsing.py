@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from include.documents import ParsedText
 from include.errors import DocumentError
-from include.parsing import FORMATS, detect_language, media_type, parse
+from include.parsing import FORMATS, media_type, parse
 
 EXTENSIONS = [extension for entry in FORMATS for extension in entry.extensions]
 
@@ -466,37 +466,3 @@ def test_what_docutils_reads_is_read():
         assert (missing - words(writer.finish("")) + added).total() <= 0.02 * len(source) / 6, name
         compared += 1
     assert compared
-
-
-# -- language ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "language"),
-    [
-        ("The library retries calls that fail, and it is used by many of the others.", "en"),
-        ("Die Bibliothek ist für den Fall, dass ein Aufruf nicht gelingt, und das oft.", "de"),
-        ("La bibliothèque est dans le dossier et les appels sont pour vous une aide.", "fr"),
-        ("La biblioteca es para los que no tienen una copia de las llamadas del sistema.", "es"),
-        ("A biblioteca é para os que não têm uma cópia das chamadas do sistema.", "pt"),
-        ("La libreria è per chi non ha una copia delle chiamate e che sono nel sistema.", "it"),
-        ("De bibliotheek is voor een aanroep die niet lukt en dat is het probleem.", "nl"),
-        ("Biblioteka jest dla tych, którzy nie mają kopii, i to się nie zmienia przez lata.", "pl"),
-        ("Библиотека повторяет вызовы, которые не удались.", "ru"),
-        ("Бібліотека повторює виклики, які не вдалися, і їх багато.", "uk"),
-        ("これは日本語の文章です。東京は首都です。", "ja"),
-        ("这是一个中文句子，北京是首都。", "zh"),
-        ("이것은 한국어 문장입니다.", "ko"),
-        ("هذه مكتبة لإعادة المحاولة", "ar"),
-        ("def f(x): return x + 1", "und"),
-        ("12 345 678", "und"),
-        ("", "und"),
-    ],
-)
-def test_the_language_is_recognised(text, language):
-    assert detect_language(text) == language
-
-
-@given(st.text("aeé ñтдыі漢字かな한글عש", max_size=40))
-def test_any_text_has_a_language_or_none(text):
-    assert re.fullmatch("[a-z]{2}|und", detect_language(text))

@@ -38,6 +38,14 @@ def test_an_empty_environment_gives_the_documented_defaults():
         ("RAG_LAKE_URI", "file:///a file:///b", "one URI"),
         ("RAG_MAX_MAPPED_TASKS", "0", "from 1"),
         ("AIRFLOW_VAR_RAG_BUDGETS", "[1]", "JSON object"),
+        ("RAG_LANGUAGES", "en,de", "separated by spaces, like en de"),
+        ("RAG_LANGUAGES", "english", "like en de"),
+        ("RAG_PHONE_REGIONS", "usa", "like US DE"),
+        ("RAG_SENSITIVE", "secrets", "<kind>=<action>"),
+        ("RAG_SENSITIVE", "passwords=mask", "kinds are secrets, cards"),
+        ("RAG_SENSITIVE", "cards=drop", "actions index, mask, quarantine"),
+        ("RAG_SENSITIVE", "cards=mask cards=index", "twice"),
+        ("RAG_SENSITIVE", "file:///elsewhere:cards=mask", "RAG_SOURCE_URI does not name"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(name, value, expected):

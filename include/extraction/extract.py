@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from include.cleaning import clean
@@ -11,13 +11,19 @@ from include.errors import DocumentError
 from include.parsing import detect_language, parse
 from include.parsing import media_type as media_type_of_documents
 from include.parsing.records import RecordRules, read_records, record_media_type
+from include.screening import INDEX_ALL, Policy, apply_policy
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How files are read; part of a run's settings."""
+    """How files are read; part of a run's settings. `policies` are by source URI."""
 
     records: RecordRules = field(default_factory=RecordRules)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+
+    def policy(self, source: str) -> Policy:
+        """What may be indexed of a source."""
+        return self.policies.get(source, INDEX_ALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,8 @@ class Extracted:
     """One document of a file, or the reason why there is none.
 
     `record` names the document inside a file of records and `content` is the exact text of its
-    record; both are "" where the file is the document. `parsed` is None when `reason` says why.
+    record; both are "" where the file is the document. `reason` says why it may not be indexed;
+    `parsed` is None then, unless a person may let it in all the same.
     """
 
     record: str = ""
@@ -41,12 +48,13 @@ def media_type(name: str) -> str | None:
     return record_media_type(name) or media_type_of_documents(name)
 
 
-def extract(name: str, raw: bytes, rules: Rules) -> list[Extracted]:
+def extract(source: str, name: str, raw: bytes, rules: Rules) -> list[Extracted]:
     """Every document of a file, in its order; a bad one is told and harms no other."""
+    policy = rules.policy(source)
     try:
         if record_media_type(name) is None:
-            return [_finished(Extracted(parsed=parse(name, raw)))]
-        return list(_records(name, raw, rules))
+            return [_finished(Extracted(parsed=parse(name, raw)), policy)]
+        return [_finished(each, policy) for each in _records(name, raw, rules)]
     except DocumentError as error:
         return [Extracted(reason=error.reason, detail=error.detail)]
     except RecursionError:
@@ -55,19 +63,22 @@ def extract(name: str, raw: bytes, rules: Rules) -> list[Extracted]:
 
 def _records(name: str, raw: bytes, rules: Rules) -> Iterator[Extracted]:
     for record in read_records(name, raw, rules.records):
-        yield _finished(
-            Extracted(
-                record=record.id,
-                content=record.content,
-                parsed=record.parsed,
-                reason=record.reason,
-                detail=record.detail,
-            )
+        yield Extracted(
+            record=record.id,
+            content=record.content,
+            parsed=record.parsed,
+            reason=record.reason,
+            detail=record.detail,
         )
 
 
-def _finished(found: Extracted) -> Extracted:
+def _finished(found: Extracted, policy: Policy) -> Extracted:
     if found.parsed is None:
         return found
     parsed = clean(found.parsed)
-    return replace(found, parsed=parsed, language=detect_language(parsed.text))
+    found = replace(found, language=detect_language(parsed.text))
+    try:
+        return replace(found, parsed=apply_policy(parsed, policy))
+    except DocumentError as error:
+        released = apply_policy(parsed, policy.released())
+        return replace(found, parsed=released, reason=error.reason, detail=error.detail)

@@ -42,7 +42,7 @@ class IsolatedExtractor:
         self._child: subprocess.Popen[bytes] | None = None
         self._closed = False
 
-    def extract(self, name: str, raw: bytes) -> list[Extracted]:
+    def extract(self, source: str, name: str, raw: bytes) -> list[Extracted]:
         """Every document of the file.
 
         Raises DocumentError `parse_timeout`, `parse_memory` or `parse_crashed`; the next file is
@@ -50,7 +50,7 @@ class IsolatedExtractor:
         """
         child = self._child or self._started()
         try:
-            send(cast(BinaryIO, child.stdin), pickle.dumps((name, raw), protocol=5))
+            send(cast(BinaryIO, child.stdin), pickle.dumps((source, name, raw), protocol=5))
             return unpack(self._answer(child))
         except (BrokenPipeError, EOFError) as error:
             raise self._death(name) from error

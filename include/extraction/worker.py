@@ -20,7 +20,7 @@ from include.extraction.wire import NO_MEMORY, pack, receive, send
 
 
 def main() -> int:
-    """Serves requests `(name, raw)` under the rules and limits of the first message."""
+    """Serves requests `(source, name, raw)` under the rules and limits of the first message."""
     source, target = sys.stdin.buffer, _private_output()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the pipe
     rules, memory_bytes, seconds = _load(receive(source) or b"")
@@ -28,9 +28,9 @@ def main() -> int:
     try:
         while (request := receive(source)) is not None:
             _limit_cpu(seconds)
-            name, raw = _load(request)
+            source_uri, name, raw = _load(request)
             del request
-            send(target, pack(extract(name, raw, rules)))
+            send(target, pack(extract(source_uri, name, raw, rules)))
     except MemoryError:
         os._exit(NO_MEMORY)  # tidying up could need memory again
     return 0

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 
 from include.documents import ParsedText
 from include.errors import DocumentError
+from include.parsing.code_languages import LANGUAGES, CodeLanguage
 from include.parsing.decoding import decode
 from include.parsing.text import parse_text
 
@@ -51,6 +53,18 @@ def _read_html(raw: bytes) -> ParsedText:
     return parse_html(decode(raw, declared_charset(raw)))
 
 
+def _read_code(raw: bytes, language: CodeLanguage) -> ParsedText:
+    from include.parsing.code import parse_code
+
+    return parse_code(decode(raw), language)
+
+
+def _read_notebook(raw: bytes) -> ParsedText:
+    from include.parsing.notebook import parse_notebook
+
+    return parse_notebook(decode(raw))
+
+
 _TEXT = Format("text/plain", (".txt", ".text"), _read_text)
 _HTML = Format("text/html", (".html", ".htm"), _read_html)
 FORMATS = (
@@ -58,6 +72,11 @@ FORMATS = (
     Format("text/markdown", (".md", ".markdown"), _read_markdown),
     Format("text/x-rst", (".rst",), _read_rst),
     _HTML,
+    Format("application/x-ipynb+json", (".ipynb",), _read_notebook),
+    *(
+        Format(code.media_type, code.extensions, partial(_read_code, language=code))
+        for code in LANGUAGES
+    ),
 )
 _BY_EXTENSION = {extension: entry for entry in FORMATS for extension in entry.extensions}
 

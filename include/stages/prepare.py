@@ -11,15 +11,17 @@ from urllib.parse import quote
 
 import polars as pl
 
-from include.documents import digest, document_id, text_hash
+from include.documents import ParsedText, digest, document_id, text_hash
 from include.errors import DocumentError
 from include.extraction import Extracted, media_type
-from include.metadata import MetadataRules, document_metadata
+from include.metadata import document_metadata
 from include.observability.log import stage, warn
+from include.parsing import require_language
 from include.planning import withhold_deletions
+from include.screening import apply_policy
 from include.stages.detect import Changes
 from include.stages.known import Known
-from include.stages.reading import FileRead, Reading, content_hash, read_files
+from include.stages.reading import FileRead, Reading, content_version, read_files
 from include.stages.rows import CHUNKS, IDS, PREPARED, REJECTED, TOUCHED, chunk_columns
 from include.storage.artifacts import Artifacts
 from include.storage.parts import PartWriter
@@ -162,10 +164,12 @@ class _Preparation:
         """Writes the rows of one document; False when it was set aside."""
         name, version = str(document["id"]), str(document["version"])
         document["released"] = self._known.is_released(name, version)
+        document["content_hash"] = self._reading.content_hash(document["source"], version)
         try:
             if found.parsed is None or (found.reason and not document["released"]):
                 raise DocumentError(found.reason, found.detail)
-            if self._known.content(name) == version and not self._reading.rebuild:
+            known = self._known.content(name) == document["content_hash"]
+            if known and not self._reading.rebuild:
                 self._touch(document)
             else:
                 self._write_document(document, file, found)
@@ -185,8 +189,7 @@ class _Preparation:
     def _write_document(self, document: Row, file: FileRead, found: Extracted) -> None:
         assert found.parsed is not None
         parsed = found.parsed
-        sidecar = file.content.sidecar if file.content else None
-        _add_metadata(document, found, sidecar, self._reading.metadata)
+        self._add_metadata(document, found, file.content.sidecar if file.content else None)
         document["text_hash"] = text_hash(parsed.text)
         prior, change = self._known.document(str(document["id"])), self._known.classify(document)
         spans = self._reading.chunker.chunk(parsed.text, parsed.blocks)
@@ -203,6 +206,25 @@ class _Preparation:
         self._writers.documents.append(document)
         self.counts[change] += 1
 
+    def _add_metadata(self, document: Row, found: Extracted, sidecar: bytes | None) -> None:
+        """Sidecar fields win over what the file says; the file name is the last resort."""
+        assert found.parsed is not None
+        key, policy = str(document["key"]), self._reading.rules.policy(str(document["source"]))
+        if document["released"]:
+            policy = policy.released()
+        beside = apply_policy(ParsedText("", (), "", _sidecar_fields(sidecar)), policy).metadata
+        metadata = document_metadata(key, found.parsed.metadata, beside, self._reading.metadata)
+        title = str(metadata.get("title") or found.parsed.title or key.rsplit("/", 1)[-1])
+        language = str(metadata.get("language") or found.language)
+        require_language(language, policy.languages)
+        plain = json.dumps(metadata, ensure_ascii=False, sort_keys=True, default=str)
+        document |= {
+            "title": title,
+            "language": language,
+            "metadata": plain,
+            "metadata_hash": digest("metadata", title, language, plain),
+        }
+
 
 def _described(file: FileRead, found: Extracted) -> Row:
     """What is known of a document before its text is looked at."""
@@ -210,7 +232,7 @@ def _described(file: FileRead, found: Extracted) -> Row:
     key, uri = str(row["key"]), str(row["uri"])
     if found.record:
         key, uri = f"{key}#{found.record}", f"{uri}#{quote(found.record, safe='')}"
-    version = content_hash(content, found.content) if content else ""
+    version = content_version(content, found.content) if content else ""
     return {
         "id": document_id(str(row["source"]), key),
         "file_id": row["id"],
@@ -221,27 +243,8 @@ def _described(file: FileRead, found: Extracted) -> Row:
         "modified": row["modified"],
         "stamp": content.stamp if content else row["stamp"],
         "sidecar_stamp": content.sidecar_stamp if content else row["sidecar_stamp"],
-        "content_hash": version,
         "version": version,
         "media_type": media_type(str(row["key"])) or "text/plain",
-    }
-
-
-def _add_metadata(
-    document: Row, found: Extracted, sidecar: bytes | None, rules: MetadataRules
-) -> None:
-    """Sidecar fields win over what the file says of itself; the file name is the last resort."""
-    key, parsed = str(document["key"]), found.parsed
-    assert parsed is not None
-    metadata = document_metadata(key, parsed.metadata, _sidecar_fields(sidecar), rules)
-    title = str(metadata.get("title") or parsed.title or key.rsplit("/", 1)[-1])
-    language = str(metadata.get("language") or found.language)
-    plain = json.dumps(metadata, ensure_ascii=False, sort_keys=True, default=str)
-    document |= {
-        "title": title,
-        "language": language,
-        "metadata": plain,
-        "metadata_hash": digest("metadata", title, language, plain),
     }
 
 

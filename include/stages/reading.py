@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from include.chunking import Chunker
 from include.documents import digest
 from include.errors import DocumentError
-from include.extraction import Extracted
+from include.extraction import Extracted, Rules
 from include.metadata import NO_RULES, MetadataRules
 from include.storage.source import Source, SourceContent
 
@@ -23,7 +23,7 @@ Out = TypeVar("Out")
 class Extractor(Protocol):
     """Turns a file into its documents; see `include.extraction`."""
 
-    def extract(self, name: str, raw: bytes) -> list[Extracted]:
+    def extract(self, source: str, name: str, raw: bytes) -> list[Extracted]:
         """Every document of the file. Raises DocumentError when it takes too much."""
         ...
 
@@ -39,9 +39,15 @@ class Reading:
     sources: Mapping[str, Source]
     chunker: Chunker
     extractor: Callable[[], AbstractContextManager[Extractor]]
+    rules: Rules
     max_document_bytes: int
     metadata: MetadataRules = NO_RULES
     rebuild: bool = False
+
+    def content_hash(self, source: object, version: str) -> str:
+        """Names what is indexed of a version: the same bytes under another policy are new."""
+        policy = self.rules.policy(str(source)).id
+        return digest("policy", version, policy) if policy else version
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +71,14 @@ def read_files(
     """Every file in order. `known_content(id)` is the hash of the content in the manifest."""
 
     def read(row: Row) -> FileRead:
-        key = str(row["key"])
+        source, key = str(row["source"]), str(row["key"])
         content: SourceContent | None = None
         try:
-            content = reading.sources[str(row["source"])].read(key, reading.max_document_bytes)
-            if not reading.rebuild and content_hash(content) == known_content(str(row["id"])):
+            content = reading.sources[source].read(key, reading.max_document_bytes)
+            held = reading.content_hash(source, content_version(content))
+            if not reading.rebuild and held == known_content(str(row["id"])):
                 return FileRead(row, content, None)
-            return FileRead(row, content, extractor.extract(key, content.raw))
+            return FileRead(row, content, extractor.extract(source, key, content.raw))
         except DocumentError as error:
             found = Extracted(reason=error.reason, detail=error.detail)
             return FileRead(row, content, [found])
@@ -79,7 +86,7 @@ def read_files(
     return _one_ahead(read, rows)
 
 
-def content_hash(content: SourceContent, record: str = "") -> str:
+def content_version(content: SourceContent, record: str = "") -> str:
     """Names the exact bytes of a file and its sidecar, or of one record of it and the sidecar."""
     return digest("content", record or content.raw, content.sidecar or b"")
 

@@ -106,15 +106,14 @@ def excerpt(document: Held, reading: Reading) -> str:
     file, _, record = document.key.partition("#")
     try:
         raw = reading.sources[document.source].read(file, reading.max_document_bytes).raw
-        return _beginning(_row(file, raw, record, reading) if record else raw)
+        if not record:
+            return _beginning(raw)
+        with reading.extractor() as extractor:
+            rows = extractor.extract(document.source, file, raw)
     except (DocumentError, KeyError) as error:
         return f"(It cannot be read now: {error})"
-
-
-def _row(file: str, raw: bytes, record: str, reading: Reading) -> bytes:
-    with reading.extractor() as extractor:
-        found = [each.content for each in extractor.extract(file, raw) if each.record == record]
-    return found[0].encode("utf-8", "replace") if found else b"(The row is no longer in its file.)"
+    found = [row.content for row in rows if row.record == record]
+    return _beginning(found[0].encode()) if found else "(The row is no longer in its file.)"
 
 
 def _beginning(raw: bytes) -> str:
