@@ -1,0 +1,190 @@
+"""PDF, read with PDFium (pypdfium2): of the permissive libraries by far the fastest, and the one
+that gives every character's place, from which paragraphs, margins and headings are told.
+
+OCR and layout engines (Docling, Tesseract) would join in `_pages`: a page without text is an image
+for them, and they too give lines with places. See docs/operations.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from include.documents import ParsedText
+from include.errors import DocumentError
+from include.parsing.blocks import BlockWriter, one_line
+from include.parsing.limits import MOST_PAGES
+from include.parsing.packages import meaningful_title
+from include.parsing.pdf_headings import Entry, Heading, by_size, outlined
+from include.parsing.pdf_lines import Line, page_lines
+from include.parsing.pdf_margins import without_margins
+from include.parsing.pdf_paragraphs import Paragraph, across_pages, mended, paragraphs
+
+_DATE = re.compile(
+    r"D?:?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-])(\d\d)'?(\d\d)?'?)?.*"
+)
+_METADATA = {"Author": "author", "Subject": "subject", "Keywords": "keywords"}
+_FULL_OUTLINE = 3
+_TAIL = 4096
+_DATES = {"CreationDate": "date", "ModDate": "modified"}
+
+
+def parse_pdf(raw: bytes) -> ParsedText:
+    """The text of a PDF: paragraphs, lists and headings without the furniture of its pages.
+
+    Raises DocumentError `encrypted`, `malformed`, `no_pages`, `too_large`, and `image_only` when
+    no page has any text but some have pictures.
+    """
+    if not any(mark in raw[-_TAIL:] for mark in (b"startxref", b"%%EOF")):
+        raise DocumentError("malformed", "It is cut off: a PDF ends in %%EOF, this one does not.")
+    document = _open(raw)
+    try:
+        pages, lost = _pages(document)
+        title, metadata = _information(document)
+        entries = list(_outline(document))
+    finally:
+        document.close()
+    if not any(pages):
+        _refuse_textless(len(pages), lost)
+    return _written(without_margins(pages), entries).finish(title, metadata | lost)
+
+
+def _refuse_textless(pages: int, lost: dict[str, int]) -> None:
+    if lost.get("pages_without_text"):
+        raise DocumentError(
+            "image_only", f"None of its {pages} pages has text, only images: run OCR on it first."
+        )
+    if lost.get("pages_unreadable"):
+        raise DocumentError("malformed", f"None of its {pages} pages can be read.")
+
+
+def _open(raw: bytes) -> Any:
+    import pypdfium2
+    import pypdfium2.raw as pdfium
+
+    try:
+        document = pypdfium2.PdfDocument(raw)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY):
+            raise DocumentError("encrypted", "It needs a password; save it without one.") from error
+        if error.err_code == pdfium.FPDF_ERR_SUCCESS:
+            raise DocumentError("no_pages", "It has no pages.") from error
+        raise DocumentError("malformed", f"PDFium cannot open it: {error}") from error
+    if len(document) > MOST_PAGES:
+        document.close()
+        raise DocumentError("too_large", f"It has more pages than the limit of {MOST_PAGES}.")
+    return document
+
+
+def _pages(document: Any) -> tuple[list[list[Line]], dict[str, int]]:
+    """The lines of each page, and how many pages have pictures alone or cannot be read."""
+    import pypdfium2
+
+    pages: list[list[Line]] = []
+    lost = {"pages_without_text": 0, "pages_unreadable": 0}
+    for number in range(len(document)):
+        try:
+            lines, pictures = _page(document[number])
+        except pypdfium2.PdfiumError:
+            lines, pictures = [], False
+            lost["pages_unreadable"] += 1
+        pages.append(lines)
+        lost["pages_without_text"] += pictures and not lines
+    return pages, {name: count for name, count in lost.items() if count}
+
+
+def _page(page: Any) -> tuple[list[Line], bool]:
+    """A page's lines, and whether anything is drawn on it."""
+    import pypdfium2.raw as pdfium
+
+    try:
+        text_page = page.get_textpage()
+        try:
+            return page_lines(text_page), pdfium.FPDFPage_CountObjects(page) > 0
+        finally:
+            text_page.close()
+    finally:
+        page.close()
+
+
+def _outline(document: Any) -> Iterator[Entry]:
+    for bookmark in document.get_toc():
+        destination = bookmark.get_dest()
+        page = destination.get_index() if destination else None
+        title = one_line(bookmark.get_title())
+        if title and page is not None and page >= 0:
+            yield Entry(title, min(bookmark.level + 1, 6), page)
+
+
+def _information(document: Any) -> tuple[str, dict[str, object]]:
+    found = document.get_metadata_dict(skip_empty=True)
+    metadata: dict[str, object] = {
+        key: one_line(found[name]) for name, key in _METADATA.items() if name in found
+    }
+    for name, key in _DATES.items():
+        when = iso_date(found.get(name, ""))
+        if when:
+            metadata[key] = when
+    return meaningful_title(found.get("Title", "")), metadata
+
+
+def iso_date(stamp: str) -> str:
+    """A PDF date (`D:20240131235959+01'00'`) in ISO 8601; "" for anything else."""
+    found = _DATE.fullmatch(stamp.strip())
+    if not found:
+        return ""
+    year, month, day, hour, minute, second, utc, sign, hours, minutes = found.groups()
+    date = "-".join(part for part in (year, month, day) if part)
+    if not (month and day and hour and minute):
+        return date
+    zone = "+00:00" if utc else f"{sign}{hours}:{minutes or '00'}" if sign else ""
+    return f"{date}T{hour}:{minute}:{second or '00'}{zone}"
+
+
+def _written(pages: Sequence[list[Line]], entries: list[Entry]) -> BlockWriter:
+    """Blocks in reading order; a full outline alone says what is a heading."""
+    headings = outlined(entries, pages)
+    levelled: list[tuple[Paragraph, int]] = []
+    for number, lines in enumerate(pages):
+        levelled += _with_headings(lines, headings.get(number, []), number)
+    if len(entries) < _FULL_OUTLINE:
+        levelled = _with_sizes(levelled)
+    return _write(levelled, len(pages))
+
+
+def _with_sizes(levelled: list[tuple[Paragraph, int]]) -> list[tuple[Paragraph, int]]:
+    given = {id(block): level for block, level in levelled if level}
+    return [
+        (block, given.get(id(block), level))
+        for block, level in by_size([block for block, _ in levelled])
+    ]
+
+
+def _with_headings(
+    lines: list[Line], headings: list[Heading], page: int
+) -> Iterator[tuple[Paragraph, int]]:
+    at = 0
+    for heading in headings:
+        yield from ((block, 0) for block in paragraphs(lines[at : heading.at], page))
+        yield Paragraph("paragraph", heading.text, page, 0.0, 1), heading.level
+        at = max(at, heading.at + heading.lines)
+    yield from ((block, 0) for block in paragraphs(lines[at:], page))
+
+
+def _write(levelled: list[tuple[Paragraph, int]], pages: int) -> BlockWriter:
+    writer, page, in_list = BlockWriter(), -1, False
+    levelled = across_pages(levelled)
+    texts = mended([block.text for block, _ in levelled])
+    for (block, level), text in zip(levelled, texts, strict=True):
+        while page < block.page:
+            writer.start_page()
+            page, in_list = page + 1, False
+        if level:
+            writer.add("heading", one_line(text), level)
+        else:
+            writer.add(block.kind, text, joined=in_list and block.kind == "list")
+        in_list = block.kind == "list" and not level
+    for _ in range(page + 1, pages):
+        writer.start_page()
+    return writer
