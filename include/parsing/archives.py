@@ -52,7 +52,7 @@ class Archive:
         return list(self._members)
 
     def check(self) -> Archive:
-        """This archive, once nothing in its directory speaks against unpacking it."""
+        """The archive itself, once nothing in its directory speaks against unpacking it."""
         for member in self._members.values():
             _check_member(member)
         unpacked = sum(member.file_size for member in self._members.values())

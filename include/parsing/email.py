@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from email import message_from_bytes
 from email.errors import HeaderParseError, MessageError
 from email.header import decode_header, make_header
@@ -62,10 +63,8 @@ def _parsed(raw: bytes) -> Message:
 def header(message: Message, name: str) -> str:
     """A header's text, its encoded words decoded where that can be done; "" without one."""
     value = str(message.get(name) or "")
-    try:
+    with suppress(HeaderParseError, ValueError, LookupError):  # else shown as it was sent
         value = str(make_header(decode_header(value)))
-    except (HeaderParseError, ValueError, LookupError):
-        pass  # shown as it was sent
     return " ".join(value.encode("utf-8", "replace").decode().split())
 
 
@@ -74,10 +73,10 @@ def _metadata(message: Message) -> dict[str, object]:
     metadata: dict[str, object] = {key: value for key, value in found.items() if value}
     if found["from"]:
         metadata["author"] = found["from"]
-    try:
+    with suppress(
+        ValueError, TypeError, IndexError, OverflowError
+    ):  # no date, or an impossible one
         metadata["date"] = parsedate_to_datetime(header(message, "Date")).isoformat()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        pass  # without a date, or with one that no calendar knows
     return metadata
 
 

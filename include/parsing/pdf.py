@@ -1,5 +1,6 @@
-"""PDF, read with PDFium (pypdfium2): of the permissive libraries by far the fastest, and the one
-that gives every character's place, from which paragraphs, margins and headings are told.
+"""PDF, read with PDFium (pypdfium2): by far the fastest of the permissive libraries.
+
+It gives every character's place, from which paragraphs, margins and headings are told.
 
 OCR and layout engines (Docling, Tesseract) would join in `_pages`: a page without text is an image
 for them, and they too give lines with places. See docs/operations.md.
@@ -16,7 +17,7 @@ from include.errors import DocumentError
 from include.parsing.blocks import BlockWriter, one_line
 from include.parsing.limits import MOST_PAGES
 from include.parsing.packages import meaningful_title
-from include.parsing.pdf_headings import Entry, Heading, by_size, outlined
+from include.parsing.pdf_headings import Entry, Heading, by_type, outlined
 from include.parsing.pdf_lines import Line, page_lines
 from include.parsing.pdf_margins import without_margins
 from include.parsing.pdf_paragraphs import Paragraph, across_pages, mended, paragraphs
@@ -66,15 +67,25 @@ def _open(raw: bytes) -> Any:
     try:
         document = pypdfium2.PdfDocument(raw)
     except pypdfium2.PdfiumError as error:
+        if _opens(raw):
+            raise DocumentError("no_pages", "It has no pages.") from error
         if error.err_code in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY):
             raise DocumentError("encrypted", "It needs a password; save it without one.") from error
-        if error.err_code == pdfium.FPDF_ERR_SUCCESS:
-            raise DocumentError("no_pages", "It has no pages.") from error
         raise DocumentError("malformed", f"PDFium cannot open it: {error}") from error
     if len(document) > MOST_PAGES:
         document.close()
         raise DocumentError("too_large", f"It has more pages than the limit of {MOST_PAGES}.")
     return document
+
+
+def _opens(raw: bytes) -> bool:
+    """Whether PDFium accepts the file; of one without pages it reports the error of the last."""
+    import pypdfium2.raw as pdfium
+
+    document = pdfium.FPDF_LoadMemDocument64(raw, len(raw), None)
+    if document:
+        pdfium.FPDF_CloseDocument(document)
+    return bool(document)
 
 
 def _pages(document: Any) -> tuple[list[list[Line]], dict[str, int]]:
@@ -157,7 +168,7 @@ def _with_sizes(levelled: list[tuple[Paragraph, int]]) -> list[tuple[Paragraph, 
     given = {id(block): level for block, level in levelled if level}
     return [
         (block, given.get(id(block), level))
-        for block, level in by_size([block for block, _ in levelled])
+        for block, level in by_type([block for block, _ in levelled])
     ]
 
 

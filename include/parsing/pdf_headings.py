@@ -1,4 +1,4 @@
-"""Headings of a PDF: its outline where it has one, else short lines in larger type."""
+"""Headings of a PDF: its outline where it has one, else short lines in larger or bold type."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _LARGER = 1.15
 _LONGEST = 200
 _MOST_LINES = 3
 _LOWEST_LEVEL = 4
+_NOT_SMALLER = 0.98
+_MOST_BOLD_LINES = 2
 _MOST_SHARE = 0.25
 
 
@@ -68,32 +70,44 @@ def _letters(text: str) -> str:
     return "".join(filter(str.isalpha, text)).casefold() or "".join(filter(str.isalnum, text))
 
 
-def by_size(blocks: Sequence[Paragraph]) -> Iterator[tuple[Paragraph, int]]:
+def by_type(blocks: Sequence[Paragraph]) -> Iterator[tuple[Paragraph, int]]:
     """Each block with its level as a heading, 0 for running text.
 
-    Level 1 is the title's: type larger than any other, used once, on the first page.
+    Level 1 is the title's: type larger than any other, used once, on the first page. Bold lines of
+    the running text's size come last.
     """
-    letters: Counter[float] = Counter()
-    for block in blocks:
-        letters[_rounded(block.size)] += len(block.text)
-    body = max(letters, key=lambda size: letters[size], default=0.0)
-    large = [block for block in blocks if _stands_out(block, body)]
-    if sum(len(block.text) for block in large) > _MOST_SHARE * sum(letters.values()):
-        large = []
-    sizes = sorted({_rounded(block.size) for block in large}, reverse=True)
-    titles = [block for block in large if _rounded(block.size) == sizes[0]]
-    highest = 1 if len(titles) == 1 and titles[0].page == 0 else 2
-    levels = {size: min(rank, _LOWEST_LEVEL) for rank, size in enumerate(sizes, start=highest)}
-    chosen = set(map(id, large))
+    body = _body(blocks)
+    chosen = {id(block) for block in blocks if _stands_out(block, body)}
+    if sum(len(block.text) for block in blocks if id(block) in chosen) > _MOST_SHARE * sum(
+        len(block.text) for block in blocks
+    ):
+        chosen = set()
+    levels = _levels([block for block in blocks if id(block) in chosen])
     for block in blocks:
         yield block, levels[_rounded(block.size)] if id(block) in chosen else 0
 
 
+def _body(blocks: Sequence[Paragraph]) -> float:
+    """The size of most letters."""
+    letters: Counter[float] = Counter()
+    for block in blocks:
+        letters[_rounded(block.size)] += len(block.text)
+    return max(letters, key=lambda size: letters[size], default=0.0)
+
+
+def _levels(headings: Sequence[Paragraph]) -> dict[float, int]:
+    sizes = sorted({_rounded(block.size) for block in headings}, reverse=True)
+    largest = [block for block in headings if _rounded(block.size) == sizes[0]]
+    highest = 1 if len(largest) == 1 and largest[0].page == 0 else 2
+    return {size: min(rank, _LOWEST_LEVEL) for rank, size in enumerate(sizes, start=highest)}
+
+
 def _stands_out(block: Paragraph, body: float) -> bool:
+    large = block.size >= _LARGER * body and len(block.text) <= _LONGEST
+    bold = block.bold and block.size >= _NOT_SMALLER * body and block.lines <= _MOST_BOLD_LINES
     return (
-        block.kind == "paragraph"
-        and block.size >= _LARGER * body
-        and len(block.text) <= _LONGEST
+        block.kind in ("paragraph", "list")
+        and (large or (bold and not block.text.endswith((".", ",", ";", ":"))))
         and sum(map(str.isalpha, block.text)) >= max(3, 0.5 * len(block.text))
     )
 

@@ -17,12 +17,17 @@ HYPHEN = "\ufffe"  # PDFium's mark for a hyphen that ends a line
 _SEGMENTS = re.compile(f"([^\r\n{HYPHEN}]*)(\r?\n|{HYPHEN}|$)")
 CELL_GAP = 1.5  # in font sizes: a wider gap parts the cells of a row, not words
 _WORD_GAP = 0.12
+_WIDE = 0.56  # of the font size, per character: wider than any running text
+_BOLD = 600  # of the weights from 100 to 900, 400 is a font's regular one
 BULLET = re.compile(r"[•●▪■□◦‣⁃∙·*\uf0b7\uf0a7\x80-\x9f–—-]")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of text and its box in points, y growing upwards; `hyphenated` when its word goes on."""
+    """A line of text and its box in points, y growing upwards.
+
+    `bold` when it begins and ends so; `hyphenated` when its last word goes on in the next line.
+    """
 
     text: str
     left: float
@@ -30,6 +35,7 @@ class Line:
     right: float
     top: float
     size: float
+    bold: bool = False
     hyphenated: bool = False
 
     @property
@@ -71,9 +77,28 @@ def _placed(page: Any, offset: int, text: str, hyphenated: bool) -> tuple[Line, 
     rise = abs(boxes[1][1] - boxes[0][1]) - abs(boxes[1][0] - boxes[0][0])
     sign = math.copysign(1.0, boxes[1][1] - boxes[0][1])
     lefts, bottoms, rights, tops = zip(*boxes, strict=True)
-    size = max(_size(page, first), _size(page, last))
-    line = Line(text, min(lefts), min(bottoms), max(rights), max(tops), size, hyphenated)
+    size = _size(page, last)
+    if not BULLET.match(text):
+        size = max(size, _size(page, first))
+    if (rights[-1] - lefts[0]) > _WIDE * size * len(text):
+        text = _with_cells(page, first, text, size)
+    bold = min(pdfium.FPDFText_GetFontWeight(page, at) for at in (first, last)) >= _BOLD
+    line = Line(text, min(lefts), min(bottoms), max(rights), max(tops), size, bold, hyphenated)
     return line, sign * rise if len(text) > 3 and rise > 0 else 0.0
+
+
+def _with_cells(page: Any, first: int, text: str, size: float) -> str:
+    """The text with bars in the gaps that are too wide to part words alone."""
+    pieces = []
+    for at in range(len(text)):
+        if text[at] == " ":
+            gap = _box(page, first + at + 1)[0] - _box(page, first + at - 1)[2]
+            pieces.append(
+                " | " if gap > CELL_GAP * size and not BULLET.fullmatch(text[:at]) else " "
+            )
+        else:
+            pieces.append(text[at])
+    return "".join(pieces)
 
 
 def _box(page: Any, index: int) -> tuple[float, float, float, float]:
@@ -129,10 +154,10 @@ def _same_line(line: Line, segment: Line) -> bool:
 
 
 def _joined(line: Line, segment: Line) -> Line:
-    size = max(line.size, segment.size)
+    bullet = BULLET.fullmatch(line.text)
+    size = segment.size if bullet else max(line.size, segment.size)
     gap = (segment.left - line.right) / size
-    cells = gap > CELL_GAP and not BULLET.fullmatch(line.text)
-    between = " | " if cells else " " if gap > _WORD_GAP else ""
+    between = " | " if gap > CELL_GAP and not bullet else " " if gap > _WORD_GAP else ""
     return Line(
         text=line.text + between + segment.text,
         left=line.left,
@@ -140,5 +165,6 @@ def _joined(line: Line, segment: Line) -> Line:
         right=max(line.right, segment.right),
         top=max(line.top, segment.top),
         size=size,
+        bold=line.bold and segment.bold,
         hyphenated=segment.hyphenated,
     )

@@ -19,6 +19,7 @@ _PAGE_NUMBER = re.compile(
 )
 
 Pages = Sequence[list[Line]]
+Key = tuple[str, int]
 
 
 def without_margins(pages: Pages) -> list[list[Line]]:
@@ -41,12 +42,13 @@ def _edge_lines(lines: list[Line]) -> dict[int, Line]:
     return {at: lines[at] for at in chosen}
 
 
-def _key(line: Line) -> str:
-    return _NUMBER.sub("#", " ".join(line.text.split()).casefold())
+def _key(line: Line) -> Key:
+    """What a line says but for its numbers, and how large: a title is larger than its repetition."""
+    return _NUMBER.sub("#", " ".join(line.text.split()).casefold()), round(line.size)
 
 
-def _repeated(edges: list[dict[int, Line]]) -> set[str]:
-    pages_of: dict[str, dict[int, str]] = defaultdict(dict)
+def _repeated(edges: list[dict[int, Line]]) -> set[Key]:
+    pages_of: dict[Key, dict[int, str]] = defaultdict(dict)
     for page, lines in enumerate(edges):
         for line in lines.values():
             pages_of[_key(line)].setdefault(page, line.text)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from statistics import median
 
 from include.documents import BlockKind
 from include.parsing.pdf_lines import BULLET, HYPHEN, Line
@@ -30,22 +29,38 @@ class Paragraph:
     page: int
     size: float
     lines: int
+    bold: bool = False
+
+    @property
+    def rows(self) -> bool:
+        """Whether all of it is rows of cells."""
+        return self.kind == "table" or (" | " in self.text and self.lines == 1)
 
 
 def paragraphs(lines: Sequence[Line], page: int) -> Iterator[Paragraph]:
     """The blocks of a page in reading order."""
+    found: list[Paragraph] = []
     for region in _regions(lines):
         for group in _groups(region):
-            yield _paragraph(group, page, max(line.right for line in region))
+            block = _paragraph(group, page, max(line.right for line in region))
+            if found and found[-1].rows and block.rows:
+                last = found.pop()
+                block = replace(last, kind="table", text=f"{last.text}\n{block.text}")
+            found.append(block)
+    yield from found
 
 
 def _regions(lines: Sequence[Line]) -> Iterator[list[Line]]:
-    """Runs of lines of one size under each other, with no more than the usual space between."""
+    """Runs of lines of one size under each other, as close as the first two of them.
+
+    Those two are held together by what is usual: three quarters of a page's gaps are at least so.
+    """
     gaps = [above.bottom - below.top for above, below in pairwise(lines) if below.top < above.top]
-    usual = median(gaps) if gaps else 0.0
+    usual = sorted(gaps)[len(gaps) // 4] if gaps else 0.0
     region: list[Line] = []
     for line in lines:
-        if region and _parted(region[-1], line, usual):
+        own = region[0].bottom - region[1].top if len(region) > 1 else usual
+        if region and _parted(region[-1], line, own):
             yield region
             region = []
         region.append(line)
@@ -59,7 +74,7 @@ def _parted(above: Line, below: Line, usual: float) -> bool:
     wide = above.bottom - below.top > max(usual, 0.0) + 0.35 * size
     other_size = abs(above.size - below.size) > 0.08 * size
     beside = below.left > above.right or below.right < above.left
-    return not goes_down or wide or other_size or beside
+    return not goes_down or wide or other_size or beside or above.bold != below.bold
 
 
 def _groups(region: list[Line]) -> Iterator[list[Line]]:
@@ -112,7 +127,7 @@ def _paragraph(group: list[Line], page: int, right: float) -> Paragraph:
     if item and not tabular:
         text = f"- {text[item.end() :]}" if BULLET.match(text) else text
     kind: BlockKind = "table" if tabular else "list" if item else "paragraph"
-    return Paragraph(kind, text, page, group[0].size, len(group))
+    return Paragraph(kind, text, page, group[0].size, len(group), group[0].bold)
 
 
 def _appended(text: str, line: str, *, broken: bool, hyphenated: bool) -> str:
