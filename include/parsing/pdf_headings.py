@@ -107,6 +107,7 @@ def _stands_out(block: Paragraph, body: float) -> bool:
     bold = block.bold and block.size >= _NOT_SMALLER * body and block.lines <= _MOST_BOLD_LINES
     return (
         block.kind in ("paragraph", "list")
+        and not block.rows
         and (large or (bold and not block.text.endswith((".", ",", ";", ":"))))
         and sum(map(str.isalpha, block.text)) >= max(3, 0.5 * len(block.text))
     )

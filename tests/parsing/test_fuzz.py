@@ -37,11 +37,13 @@ def check(name: str, raw: bytes) -> None:
     try:
         parsed = parse(name, raw)
     except DocumentError as error:
-        assert error.reason in REASONS
-        assert error.detail
+        reason, detail = error.reason, error.detail
     else:
         assert_sound(parsed)
         assert_sound(clean(parsed))
+        return
+    assert reason in REASONS
+    assert detail
 
 
 def assert_sound(parsed: ParsedText) -> None:
