@@ -25,6 +25,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What zipfile raises on damaged and on unknown content; RuntimeError is a missing password.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, RuntimeError)
 _GZIP_FRAME = 31  # zlib's number for: expect a gzip header
 
 
@@ -39,7 +41,7 @@ class Archive:
             raise DocumentError("unsafe_archive", f"The archive has over {MOST_MEMBERS} members.")
         try:
             self._zip = zipfile.ZipFile(BytesIO(raw))
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        except _DAMAGE as error:
             raise DocumentError("malformed", f"The ZIP archive is damaged: {error}.") from error
         self._members = {member.filename: member for member in self._zip.infolist()}
 
@@ -72,7 +74,7 @@ class Archive:
         try:
             with self._zip.open(member) as stream:
                 return stream.read(member.file_size)
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError) as error:
+        except _DAMAGE as error:
             raise DocumentError("malformed", f"{name!r} in it is damaged: {error}.") from error
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from email import message_from_bytes
-from email.errors import HeaderParseError, MessageError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parsedate_to_datetime
@@ -63,7 +63,7 @@ def _parsed(raw: bytes) -> Message:
 def header(message: Message, name: str) -> str:
     """A header's text, its encoded words decoded where that can be done; "" without one."""
     value = str(message.get(name) or "")
-    with suppress(HeaderParseError, ValueError, LookupError):  # else shown as it was sent
+    with suppress(MessageError, ValueError, LookupError):  # else shown as it was sent
         value = str(make_header(decode_header(value)))
     return " ".join(value.encode("utf-8", "replace").decode().split())
 

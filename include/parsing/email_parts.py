@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from email.errors import HeaderParseError, MessageError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 
@@ -88,7 +88,7 @@ def _name(part: Message) -> str:
     """The file's name as sent, without folders."""
     try:
         name = str(make_header(decode_header(part.get_filename() or "")))
-    except (HeaderParseError, ValueError, LookupError, TypeError):
+    except (MessageError, ValueError, LookupError, TypeError):
         name = ""
     name = name.encode("utf-8", "replace").decode()
     return " ".join(re.split(r"[/\\]", name)[-1].split())[:200]

@@ -8,27 +8,21 @@ for them, and they too give lines with places. See docs/operations.md.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from include.documents import ParsedText
+from include.documents import Metadata, ParsedText
 from include.errors import DocumentError
 from include.parsing.blocks import BlockWriter, one_line
 from include.parsing.limits import MOST_PAGES
-from include.parsing.packages import meaningful_title
-from include.parsing.pdf_headings import Entry, Heading, by_type, outlined
+from include.parsing.pdf_headings import Entry, Heading, by_type, outlined, title_line
+from include.parsing.pdf_information import information, outline
 from include.parsing.pdf_lines import Line, page_lines
 from include.parsing.pdf_margins import without_margins
 from include.parsing.pdf_paragraphs import Paragraph, across_pages, mended, paragraphs
 
-_DATE = re.compile(
-    r"D?:?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-])(\d\d)'?(\d\d)?'?)?.*"
-)
-_METADATA = {"Author": "author", "Subject": "subject", "Keywords": "keywords"}
 _FULL_OUTLINE = 3
 _TAIL = 4096
-_DATES = {"CreationDate": "date", "ModDate": "modified"}
 
 
 def parse_pdf(raw: bytes) -> ParsedText:
@@ -42,13 +36,13 @@ def parse_pdf(raw: bytes) -> ParsedText:
     document = _open(raw)
     try:
         pages, lost = _pages(document)
-        title, metadata = _information(document)
-        entries = list(_outline(document))
+        title, metadata = information(document)
+        entries = outline(document)
     finally:
         document.close()
     if not any(pages):
         _refuse_textless(len(pages), lost)
-    return _written(without_margins(pages), entries).finish(title, metadata | lost)
+    return _written(without_margins(pages), entries, title, metadata | lost)
 
 
 def _refuse_textless(pages: int, lost: dict[str, int]) -> None:
@@ -119,49 +113,21 @@ def _page(page: Any) -> tuple[list[Line], bool]:
         page.close()
 
 
-def _outline(document: Any) -> Iterator[Entry]:
-    for bookmark in document.get_toc():
-        destination = bookmark.get_dest()
-        page = destination.get_index() if destination else None
-        title = one_line(bookmark.get_title())
-        if title and page is not None and page >= 0:
-            yield Entry(title, min(bookmark.level + 1, 6), page)
+def _written(
+    pages: Sequence[list[Line]], entries: list[Entry], title: str, metadata: Metadata
+) -> ParsedText:
+    """Blocks in reading order; a full outline alone says what is a heading.
 
-
-def _information(document: Any) -> tuple[str, dict[str, object]]:
-    found = document.get_metadata_dict(skip_empty=True)
-    metadata: dict[str, object] = {
-        key: one_line(found[name]) for name, key in _METADATA.items() if name in found
-    }
-    for name, key in _DATES.items():
-        when = iso_date(found.get(name, ""))
-        if when:
-            metadata[key] = when
-    return meaningful_title(found.get("Title", "")), metadata
-
-
-def iso_date(stamp: str) -> str:
-    """A PDF date (`D:20240131235959+01'00'`) in ISO 8601; "" for anything else."""
-    found = _DATE.fullmatch(stamp.strip())
-    if not found:
-        return ""
-    year, month, day, hour, minute, second, utc, sign, hours, minutes = found.groups()
-    date = "-".join(part for part in (year, month, day) if part)
-    if not (month and day and hour and minute):
-        return date
-    zone = "+00:00" if utc else f"{sign}{hours}:{minutes or '00'}" if sign else ""
-    return f"{date}T{hour}:{minute}:{second or '00'}{zone}"
-
-
-def _written(pages: Sequence[list[Line]], entries: list[Entry]) -> BlockWriter:
-    """Blocks in reading order; a full outline alone says what is a heading."""
+    The chapters of an outline do not name the document: the largest type on its first page does.
+    """
     headings = outlined(entries, pages)
     levelled: list[tuple[Paragraph, int]] = []
     for number, lines in enumerate(pages):
         levelled += _with_headings(lines, headings.get(number, []), number)
+    named = title_line([block for block, _ in levelled]) if entries else ""
     if len(entries) < _FULL_OUTLINE:
         levelled = _with_sizes(levelled)
-    return _write(levelled, len(pages))
+    return _write(levelled, len(pages)).finish(title or named, metadata)
 
 
 def _with_sizes(levelled: list[tuple[Paragraph, int]]) -> list[tuple[Paragraph, int]]:

@@ -87,6 +87,15 @@ def by_type(blocks: Sequence[Paragraph]) -> Iterator[tuple[Paragraph, int]]:
         yield block, levels[_rounded(block.size)] if id(block) in chosen else 0
 
 
+def title_line(blocks: Sequence[Paragraph]) -> str:
+    """The words in the largest type of the first page; "" where none is larger than the text."""
+    body = _body(blocks)
+    large = [block for block in blocks if block.page == 0 and block.size >= _LARGER * body]
+    standing_out = [block for block in large if _stands_out(block, body)]
+    largest = max(standing_out, key=lambda block: block.size, default=None)
+    return " ".join(largest.text.split()) if largest else ""
+
+
 def _body(blocks: Sequence[Paragraph]) -> float:
     """The size of most letters."""
     letters: Counter[float] = Counter()

@@ -210,7 +210,7 @@ def xlsx() -> bytes:
     hours.title = "Hours"
     for row in (
         ("Part", "Hours", "Share", "Checked"),
-        ("Bearing", 1000, 0.25, datetime(2024, 1, 31)),
+        ("Bearing", 1000, 0.25, datetime(2024, 1, 31)),  # noqa: DTZ001
     ):
         hours.append(row)
     hours["C2"].number_format = "0%"

@@ -7,7 +7,7 @@ import pytest
 from include.cleaning import clean
 from include.errors import DocumentError
 from include.parsing import parse
-from include.parsing.pdf import iso_date
+from include.parsing.pdf_information import iso_date
 from tests.parsing.samples import (
     LOREM,
     headings,
@@ -95,6 +95,17 @@ def test_the_outline_gives_the_headings_and_their_levels():
     pages = [("Turbines", "They turn."), ("1.1 Inspection", "Look."), ("More text.",)]
     parsed = parse("a.pdf", pdf(pages, decorate=outline))
     assert headings(parsed) == [(1, "Turbines"), (2, "1.1 Inspection"), (2, "Not printed here")]
+
+
+def test_the_largest_type_names_a_document_whose_outline_names_chapters():
+    def chapters(canvas, page):
+        canvas.bookmarkPage(f"p{page}")
+        canvas.addOutlineEntry(f"Chapter {page}", f"p{page}", 0)
+
+    pages = [("UPKEEP", "Chapter 0", "Text."), ("Chapter 1", "Text."), ("Chapter 2", "Text.")]
+    parsed = parse("a.pdf", pdf(pages, decorate=chapters))
+    assert parsed.title == "UPKEEP"
+    assert headings(parsed) == [(1, f"Chapter {number}") for number in range(3)]
 
 
 def test_without_an_outline_larger_type_gives_the_headings():
