@@ -21,6 +21,7 @@ from include.parsing.decoding import decode
 from include.parsing.email_parts import Attachment, Parts
 
 _HEADERS = {"From": "from", "To": "to", "Cc": "cc", "Keywords": "keywords"}
+_LONGEST_HEADER = 20_000  # decoding encoded words takes time quadratic in their number
 _WIDE = re.compile(rb"\xff\xfe|\xfe\xff|[^\x00]\x00|\x00[^\x00]")
 
 Inner = Callable[[str, bytes], ParsedText]
@@ -62,7 +63,7 @@ def _parsed(raw: bytes) -> Message:
 
 def header(message: Message, name: str) -> str:
     """A header's text, its encoded words decoded where that can be done; "" without one."""
-    value = str(message.get(name) or "")
+    value = str(message.get(name) or "")[:_LONGEST_HEADER]
     with suppress(MessageError, ValueError, LookupError):  # else shown as it was sent
         value = str(make_header(decode_header(value)))
     return " ".join(value.encode("utf-8", "replace").decode().split())

@@ -39,10 +39,13 @@ class Heading:
 
 
 def outlined(entries: Iterable[Entry], pages: Sequence[list[Line]]) -> dict[int, list[Heading]]:
-    """The outline's entries by page, each at the lines that print it or at the top of its page."""
+    """The outline's entries by page, each at the lines that print it or behind the one before.
+
+    A page takes no more entries than it has lines, and one.
+    """
     found: dict[int, list[Heading]] = defaultdict(list)
     for entry in entries:
-        if entry.page < len(pages):
+        if entry.page < len(pages) and len(found[entry.page]) <= len(pages[entry.page]):
             taken = found[entry.page]
             start = taken[-1].at + taken[-1].lines if taken else 0
             taken.append(_placed(entry, pages[entry.page], start))

@@ -160,6 +160,7 @@ def _continues(last: Paragraph, block: Paragraph) -> bool:
     return (
         last.kind in ("paragraph", "list")
         and block.kind == "paragraph"
+        and block.page <= last.page + 1
         and abs(last.size - block.size) < 0.08 * last.size
         and min(last.lines, 2) + min(block.lines, 2) >= 3
         and block.text[:1].islower()

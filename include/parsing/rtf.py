@@ -10,6 +10,9 @@ from include.parsing.blocks import BlockWriter
 from include.parsing.packages import meaningful_title
 
 _PICTURE = re.compile(rb"[0-9A-Fa-f\s]{2000,}")
+# striprtf looks for links with an expression that takes hours on a line of many; a blank, which
+# RTF allows here, hides them from it. What is lost is the address, not the words of the link.
+_LINK = re.compile(r"\\fldinst\{", re.IGNORECASE)
 _FIELD = re.compile(r"\{\\(title|author|subject|keywords)\s([^{}\\]{1,500})\}")
 _TIME = re.compile(r"\{\\(creatim|revtim)\\yr(\d{4})\\mo(\d{1,2})\\dy(\d{1,2})")
 _TIMES = {"creatim": "date", "revtim": "modified"}
@@ -17,7 +20,7 @@ _TIMES = {"creatim": "date", "revtim": "modified"}
 
 def parse_rtf(raw: bytes) -> ParsedText:
     """Paragraphs and tables of a Rich Text file. Raises DocumentError `malformed`."""
-    source = _PICTURE.sub(b"", raw).decode("latin-1")
+    source = _LINK.sub(r"\\fldinst {", _PICTURE.sub(b"", raw).decode("latin-1"))
     writer = BlockWriter()
     rows: list[list[str]] = []
     for line in [*_plain(source).split("\n"), ""]:

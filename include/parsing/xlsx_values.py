@@ -6,7 +6,15 @@ import re
 from datetime import datetime, timedelta
 
 from include.parsing.packages import Package
-from include.parsing.xml_trees import Element, attribute, child, children, descendants, local
+from include.parsing.xml_trees import (
+    Element,
+    attribute,
+    child,
+    children,
+    descendants,
+    local,
+    stream,
+)
 
 _EPOCH, _EPOCH_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 (sheets have no zones)
 _LAST_DAY = 2_958_465  # 9999-12-31
@@ -25,7 +33,11 @@ class Values:
 
         settings = child(package.xml(workbook), "workbookPr")
         self._epoch = _EPOCH_1904 if attribute(settings, "date1904") in ("1", "true") else _EPOCH
-        self._shared = [_rich_text(entry) for entry in children(related("sharedStrings"), "si")]
+        self._shared = [
+            _rich_text(entry)
+            for part in package.related(workbook, "sharedStrings")
+            for entry in stream(package.content(part), part, "si")
+        ]
         self._kinds = _kinds(related("styles"))
 
     def shown(self, cell: Element) -> str:

@@ -60,7 +60,8 @@ def stream(raw: bytes, part: str, name: str) -> Iterator[Element]:
             parents.pop()
             if local(element) == name:
                 yield element
-                parents[-1].clear()
+                if parents:
+                    parents[-1].clear()
     except (ElementTree.ParseError, expat.ExpatError, ValueError, LookupError) as error:
         raise DocumentError("malformed", f"{part!r} in it is not XML: {error}.") from error
 

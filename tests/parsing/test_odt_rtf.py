@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
 from include.errors import DocumentError
@@ -44,6 +46,18 @@ def test_rich_text_gives_its_paragraphs_and_tables():
         "Upkeep",
         {"author": "A. Writer", "date": "2024-01-02"},
     )
+
+
+def test_a_link_gives_its_words():
+    link = rb'{\field{\*\fldinst{HYPERLINK "https://x.y"}}{\fldrslt{the manual}}}'
+    assert parse("a.rtf", rb"{\rtf1 See " + link + rb" first.}").text == "See the manual first."
+
+
+def test_many_unfinished_links_cost_little_time():
+    raw = rb"{\rtf1 words " + rb'{\field{\*\fldinst{HYPERLINK "a" ' * 3_000
+    started = process_time()
+    parse("a.rtf", raw)
+    assert process_time() - started < 5
 
 
 def test_rich_text_without_text_is_named_so():

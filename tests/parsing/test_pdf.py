@@ -55,6 +55,11 @@ def test_a_sentence_that_a_page_break_cuts_is_one_paragraph():
     assert "on the second page" in " ".join(parsed.text.split())
 
 
+def test_text_without_an_end_does_not_swallow_the_pages():
+    pages = [("words that never come to an end and go on and on",)] * 2 + [("and on", "and on")] * 4
+    assert len(parse("a.pdf", pdf(pages)).blocks) >= 3
+
+
 def running(canvas, page):
     canvas.setFont("Times-Roman", 9)
     canvas.drawString(72, 810, f"Manual of turbines, {'left' if page % 2 else 'right'}")
