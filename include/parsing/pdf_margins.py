@@ -26,11 +26,13 @@ def without_margins(pages: Pages) -> list[list[Line]]:
     """The pages without the lines at their edges that repeat, but for the number of the page.
 
     A number at the edge of a page is one only if it grows with the pages; figures of a table stay.
+    A page that consists of repeated lines alone keeps them.
     """
     edges = [_edge_lines(lines) for lines in pages]
     repeated = _repeated(edges)
     return [
         [line for at, line in enumerate(lines) if not (at in edge and _key(line) in repeated)]
+        or lines
         for lines, edge in zip(pages, edges, strict=True)
     ]
 
@@ -69,4 +71,4 @@ def _is_furniture(found: dict[int, str], fewest: float) -> bool:
         if len(number) <= 5
     )
     agreeing = max(offsets.values(), default=0)
-    return numbered and agreeing >= 2 and agreeing >= 0.6 * len(found)
+    return numbered and agreeing >= 0.6 * len(found)

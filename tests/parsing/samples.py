@@ -253,7 +253,7 @@ def epub(chapters: Mapping[str, str] | None = None, **parts: str) -> bytes:
             "META-INF/container.xml": '<container><rootfiles><rootfile full-path="OEBPS/book.opf"/>'
             "</rootfiles></container>",
             "OEBPS/book.opf": package,
-            "OEBPS/nav.xhtml": page.format("<nav><ol><li>Contents</li></ol></nav>"),
+            "OEBPS/nav.xhtml": page.format("<h1>Contents</h1><nav><ol><li>One</li></ol></nav>"),
             **{f"OEBPS/text/{name}": page.format(body) for name, body in chapters.items()},
             **parts,
         }

@@ -91,6 +91,12 @@ def test_a_truncated_archive_is_malformed(name):
     assert {refusal(name, raw[: len(raw) * n // 10]).reason for n in range(1, 10)} == {"malformed"}
 
 
+@pytest.mark.parametrize("name", ["a.docx", "a.pptx", "a.xlsx", "a.odt"])
+def test_a_document_type_is_refused_where_no_program_writes_one(name):
+    raw = rezipped(ARCHIVES[name](), {MAIN_PARTS[name]: '<!DOCTYPE x SYSTEM "y.dtd"><x/>'})
+    assert refusal(name, raw).reason == "unsafe_archive"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_entities_are_refused_in_every_encoding(encoding):
     raw = ENTITY_BOMB.replace('<?xml version="1.0"?>', "").encode(encoding)

@@ -111,12 +111,14 @@ def test_a_body_is_decoded_by_the_charset_it_names(charset):
         b"Subject: =?utf-8?b?////?=",
         b"Date: 99 Foo 99999 99:99:99 +9999",
         b"Content-Type: text/plain; charset*=x'y'%ff",
+        b"Content-Type: text/plain; charset=a\0b",
         b"Content-Type: multipart/mixed",
+        b"Subject: =?u\xfff-8?q?a?=",
         b'Content-Disposition: attachment; filename*0*="\xff',
         b"Content-Transfer-Encoding: base64",
         b"From: \xff\xfe@\xed\xa0\x80",
     ],
 )
 def test_a_broken_header_does_not_hide_the_body(head):
-    parsed = parse("a.eml", head + b"\nTo: x@example.com\n\nQUJD\n")
+    parsed = parse("a.eml", head + b"\nTo: x@example.com\n\nQUJD caf\xe9 au lait\n")
     assert parsed.metadata.get("to") == "x@example.com"

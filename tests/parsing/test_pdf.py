@@ -56,8 +56,15 @@ def test_a_sentence_that_a_page_break_cuts_is_one_paragraph():
 
 
 def test_text_without_an_end_does_not_swallow_the_pages():
-    pages = [("words that never come to an end and go on and on",)] * 2 + [("and on", "and on")] * 4
-    assert len(parse("a.pdf", pdf(pages)).blocks) >= 3
+    words = "zero one two three four five six seven eight nine ten eleven".split()
+    lines = [f"and so it goes on from {a} to {b} and" for a in words for b in words[:4]]
+    pages = [lines[at : at + 4] for at in range(0, len(lines), 4)]
+    assert len(parse("a.pdf", pdf(pages)).blocks) >= len(pages) // 2
+
+
+def test_pages_that_repeat_each_other_keep_their_text():
+    parsed = parse("a.pdf", pdf([("The same slide.", "Twice.")] * 4))
+    assert parsed.text.count("The same slide.") == 4
 
 
 def running(canvas, page):
