@@ -56,7 +56,20 @@ def test_a_sentence_that_a_page_break_cuts_is_one_paragraph():
 
 
 def test_text_without_an_end_does_not_swallow_the_pages():
-    words = "zero one two three four five six seven eight nine ten eleven".split()
+    words = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+    ]
     lines = [f"and so it goes on from {a} to {b} and" for a in words for b in words[:4]]
     pages = [lines[at : at + 4] for at in range(0, len(lines), 4)]
     assert len(parse("a.pdf", pdf(pages)).blocks) >= len(pages) // 2
