@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from include.documents import Block, BlockKind, Metadata, ParsedText
 
 LONGEST_TITLE = 300
@@ -17,6 +19,13 @@ class BlockWriter:
         self._list_depth = 0
         self._marker: str | None = None
         self._in_list = False
+        self._pages: list[int] = []
+        self._page_is_fresh = False
+
+    def start_page(self) -> None:
+        """A page (slide, sheet) begins; what follows starts a block of its own."""
+        self._pages.append(self._length + 2 if self._blocks else 0)
+        self._page_is_fresh = True
 
     def open_list(self) -> None:
         """What follows, up to `close_list`, belongs to a list; lists nest."""
@@ -53,7 +62,7 @@ class BlockWriter:
         if not text.strip():
             return False
         last = self._blocks[-1] if self._blocks else None
-        joined = joined and last is not None and last.kind == kind
+        joined = joined and not self._page_is_fresh and last is not None and last.kind == kind
         if last is not None:
             self._append("\n" if joined else "\n\n")
         start = self._length
@@ -62,12 +71,29 @@ class BlockWriter:
             self._blocks[-1] = Block(kind, last.start, self._length, last.level)
         else:
             self._blocks.append(Block(kind, start, self._length, level))
-        self._in_list = False
+        self._in_list = self._page_is_fresh = False
         return True
 
     def _append(self, part: str) -> None:
         self._parts.append(part)
         self._length += len(part)
+
+    def add_item(self, text: str, marker: str = "- ", depth: int = 0) -> bool:
+        """Appends an item of a list, on a line of the list's block before it if there is one."""
+        before = "  " * depth + marker
+        lines = text.replace("\n", "\n" + " " * len(before))
+        return bool(text.strip()) and self.add("list", before + lines, joined=True)
+
+    def add_table(self, rows: Iterable[Sequence[str]]) -> None:
+        """Appends a table: a row a line, its cells parted by bars; empty rows are left out."""
+        lines = [_table_line(row) for row in rows]
+        self.add("table", "\n".join(line for line in lines if line))
+
+    def add_parsed(self, parsed: ParsedText, *, deeper: int = 0) -> None:
+        """Appends the blocks of a text parsed elsewhere, its headings `deeper` levels below."""
+        for block in parsed.blocks:
+            level = min(block.level + deeper, 6) if block.level else 0
+            self.add(block.kind, parsed.text[block.start : block.end], level)
 
     def is_at_the_top(self) -> bool:
         """Whether nothing but a title has been written."""
@@ -79,7 +105,8 @@ class BlockWriter:
         heading = self._title_heading()
         if heading and not title.strip():
             title = text[heading.start : heading.end]
-        return ParsedText(text, tuple(self._blocks), one_line(title), metadata or {})
+        pages = tuple(min(page, len(text)) for page in self._pages)
+        return ParsedText(text, tuple(self._blocks), one_line(title), metadata or {}, pages)
 
     def _title_heading(self) -> Block | None:
         """The first heading of the first level, or any heading that opens the text."""
@@ -93,3 +120,11 @@ class BlockWriter:
 def one_line(title: str) -> str:
     """A title without line breaks, of at most 300 characters."""
     return " ".join(title.split())[:LONGEST_TITLE].rstrip()
+
+
+def _table_line(cells: Sequence[str]) -> str:
+    """A row's cells up to its last that has text."""
+    texts = [" ".join(cell.split()) for cell in cells]
+    while texts and not texts[-1]:
+        texts.pop()
+    return " | ".join(texts).strip()

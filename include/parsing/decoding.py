@@ -114,7 +114,7 @@ def _repaired(raw: bytes, error: UnicodeDecodeError) -> str | None:
 def _declared(raw: bytes, declared: str | None) -> str | None:
     try:
         return raw.decode(declared) if declared else None
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, ValueError):
         return None
 
 

@@ -1,12 +1,12 @@
 """One table of formats: which names they have, and what reads them.
 
 A further format joins by one entry. Its reader takes the file's bytes; text formats decode first.
-Readers import their libraries when they are first needed.
+A `Container` holds files of its own and gets the function that reads those. Readers import their
+libraries when they are first needed. Content that is unmistakable wins over the name.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,21 +14,37 @@ from pathlib import PurePosixPath
 
 from include.documents import ParsedText
 from include.errors import DocumentError
+from include.parsing import sniffing
+from include.parsing.archives import GZIP_MAGIC, gunzip
 from include.parsing.code_languages import LANGUAGES, CodeLanguage
 from include.parsing.decoding import decode
+from include.parsing.limits import MOST_NESTED_FILES
 from include.parsing.text import parse_text
 
-_LOOKS_LIKE_HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype html|html)\b",
-                              re.IGNORECASE | re.DOTALL)  # fmt: skip
+Inner = Callable[[str, bytes], ParsedText]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A file format: its media type, its file extensions, and the reader of its bytes."""
+    """A file format: its media type, its file extensions, and the reader of its bytes.
+
+    A `binary` format is known by its first bytes; a file without them is not of that format.
+    """
 
     media_type: str
     extensions: tuple[str, ...]
     read: Callable[[bytes], ParsedText]
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A format that holds files: its reader is also given what reads a file by name and bytes."""
+
+    media_type: str
+    extensions: tuple[str, ...]
+    read: Callable[[bytes, Inner], ParsedText]
+    binary: bool = False
 
 
 def _read_text(raw: bytes) -> ParsedText:
@@ -65,9 +81,57 @@ def _read_notebook(raw: bytes) -> ParsedText:
     return parse_notebook(decode(raw))
 
 
+def _read_pdf(raw: bytes) -> ParsedText:
+    from include.parsing.pdf import parse_pdf
+
+    return parse_pdf(raw)
+
+
+def _read_docx(raw: bytes) -> ParsedText:
+    from include.parsing.docx import parse_docx
+
+    return parse_docx(raw)
+
+
+def _read_pptx(raw: bytes) -> ParsedText:
+    from include.parsing.pptx import parse_pptx
+
+    return parse_pptx(raw)
+
+
+def _read_xlsx(raw: bytes) -> ParsedText:
+    from include.parsing.xlsx import parse_xlsx
+
+    return parse_xlsx(raw)
+
+
+def _read_odt(raw: bytes) -> ParsedText:
+    from include.parsing.odt import parse_odt
+
+    return parse_odt(raw)
+
+
+def _read_rtf(raw: bytes) -> ParsedText:
+    from include.parsing.rtf import parse_rtf
+
+    return parse_rtf(raw)
+
+
+def _read_epub(raw: bytes) -> ParsedText:
+    from include.parsing.epub import parse_epub
+
+    return parse_epub(raw)
+
+
+def _read_email(raw: bytes, inner: Inner) -> ParsedText:
+    from include.parsing.email import parse_email
+
+    return parse_email(raw, inner)
+
+
 _TEXT = Format("text/plain", (".txt", ".text"), _read_text)
-_HTML = Format("text/html", (".html", ".htm"), _read_html)
-FORMATS = (
+_HTML = Format(sniffing.HTML, (".html", ".htm", ".xhtml"), _read_html)
+FORMATS: tuple[Format | Container, ...] = (
     _TEXT,
     Format("text/markdown", (".md", ".markdown"), _read_markdown),
     Format("text/x-rst", (".rst",), _read_rst),
@@ -77,15 +141,27 @@ FORMATS = (
         Format(code.media_type, code.extensions, partial(_read_code, language=code))
         for code in LANGUAGES
     ),
+    Format(sniffing.PDF, (".pdf",), _read_pdf, binary=True),
+    Format(sniffing.DOCX, (".docx",), _read_docx, binary=True),
+    Format(sniffing.PPTX, (".pptx",), _read_pptx, binary=True),
+    Format(sniffing.XLSX, (".xlsx",), _read_xlsx, binary=True),
+    Format(sniffing.ODT, (".odt",), _read_odt, binary=True),
+    Format(sniffing.RTF, (".rtf",), _read_rtf, binary=True),
+    Format(sniffing.EPUB, (".epub",), _read_epub, binary=True),
+    Container("message/rfc822", (".eml",), _read_email),
 )
 _BY_EXTENSION = {extension: entry for entry in FORMATS for extension in entry.extensions}
+_BY_MEDIA_TYPE = {entry.media_type: entry for entry in FORMATS}
+_GZIP = ".gz"
 
 
 def media_type(name: str) -> str | None:
     """The media type that a file name promises; None for a format that cannot be read.
 
-    A name without an extension is taken for plain text until its content says otherwise.
+    A name without an extension is taken for plain text until its content says otherwise; one
+    that ends in `.gz` promises what it promises without it.
     """
+    name = _without_gzip(name)
     extension = PurePosixPath(name).suffix.lower()
     known = _BY_EXTENSION.get(extension) if extension else _TEXT
     return known.media_type if known else None
@@ -95,28 +171,80 @@ def parse(name: str, raw: bytes) -> ParsedText:
     """The text, structure, title and metadata of a file, chosen by its extension and content.
 
     Raises DocumentError with one of the reasons `empty`, `unsupported_format`, `binary`,
-    `encoding`, `malformed` and `no_text`.
+    `encoding`, `malformed`, `no_text`, `encrypted`, `image_only`, `no_pages`, `too_large` and
+    `unsafe_archive`.
     """
-    chosen = _format(name, raw)
+    return _parse(name, raw, 0)
+
+
+def _parse(name: str, raw: bytes, depth: int) -> ParsedText:
+    if depth > MOST_NESTED_FILES:
+        raise DocumentError("unsafe_archive", f"{name!r} lies {depth} files deep in another.")
     if not raw.strip(b" \t\r\n\0"):
         raise DocumentError("empty", f"{name!r} holds no bytes but white space.")
     try:
-        parsed = chosen.read(raw)
+        inner = _without_gzip(name)
+        if inner != name and raw.startswith(GZIP_MAGIC):
+            if _named(inner) is None:
+                raise _unsupported(inner)
+            return _parse(inner, gunzip(raw), depth + 1)
+        chosen = _format(name, raw)
+        if isinstance(chosen, Container):
+            parsed = chosen.read(raw, partial(_parse, depth=depth + 1))
+        else:
+            parsed = chosen.read(raw)
     except DocumentError as error:
-        raise DocumentError(error.reason, f"{name!r}: {error.detail}") from error
+        detail = error.detail if repr(name) in error.detail else f"{name!r}: {error.detail}"
+        raise DocumentError(error.reason, detail) from error
     if not parsed.blocks:
         raise DocumentError("no_text", f"{name!r} is {chosen.media_type} without any text.")
     return parsed
 
 
-def _format(name: str, raw: bytes) -> Format:
+def _format(name: str, raw: bytes) -> Format | Container:
+    """By the content where it is unmistakable, else by the name; a name alone is not believed."""
+    known = sniffing.binary_type(raw)
+    if known:
+        return _BY_MEDIA_TYPE[known]
+    named = _named(_without_gzip(name))
+    if named and not named.binary and PurePosixPath(name).suffix:
+        return named
+    if sniffing.looks_like_html(raw):
+        return _HTML
+    if named is None:
+        raise _unsupported(name)
+    if named.binary and not (
+        named.media_type == sniffing.PDF and sniffing.has_late_pdf_header(raw)
+    ):
+        raise _not_what_it_is_called(named, raw)
+    return named
+
+
+def _named(name: str) -> Format | Container | None:
     extension = PurePosixPath(name).suffix.lower()
-    if not extension:
-        return _HTML if _LOOKS_LIKE_HTML.match(raw[:2048]) else _TEXT
-    if extension not in _BY_EXTENSION:
-        raise DocumentError(
-            "unsupported_format",
-            f"{name!r} has the extension {extension!r}; "
-            f"{', '.join(sorted(_BY_EXTENSION))} can be read.",
+    return _BY_EXTENSION.get(extension) if extension else _TEXT
+
+
+def _without_gzip(name: str) -> str:
+    return name[: -len(_GZIP)] if name.lower().endswith(_GZIP) else name
+
+
+def _unsupported(name: str) -> DocumentError:
+    return DocumentError(
+        "unsupported_format",
+        f"{name!r} has the extension {PurePosixPath(name).suffix.lower()!r}; "
+        f"{', '.join(sorted(_BY_EXTENSION))} can be read, and with {_GZIP!r} behind them.",
+    )
+
+
+def _not_what_it_is_called(named: Format | Container, raw: bytes) -> DocumentError:
+    """What to say of a DOCX, PDF and so on that does not begin like one."""
+    if sniffing.is_old_office(raw):
+        return DocumentError(
+            "unsupported_format", "It is an Office file from before 2007; save it in a new format."
         )
-    return _BY_EXTENSION[extension]
+    return DocumentError(
+        "malformed",
+        f"It is no {named.extensions[0][1:].upper()} file, or a damaged one: "
+        f"it begins with {raw[:8]!r}.",
+    )
