@@ -7,7 +7,9 @@ import io
 from collections.abc import Iterator
 from itertools import islice
 
+from include.documents import ParsedText
 from include.errors import DocumentError
+from include.parsing.blocks import BlockWriter
 
 _DELIMITERS = ",;\t|"
 _LONGEST_CELL = 16 * 1024**2  # the csv module's own limit is 128 KiB
@@ -33,6 +35,14 @@ def read_delimited(text: str) -> tuple[list[str], Iterator[tuple[int, list[str] 
             f"has the header {header!r}: every column needs a name of its own in the first row.",
         )
     return names, rows
+
+
+def read_table(text: str) -> ParsedText:
+    """The whole file as one table, for files whose rows are no records."""
+    writer = BlockWriter()
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    writer.add_table(row for row in rows if any(cell.strip() for cell in row))
+    return writer.finish()
 
 
 def _numbered(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:

@@ -129,7 +129,13 @@ def _read_email(raw: bytes, inner: Inner) -> ParsedText:
     return parse_email(raw, inner)
 
 
-_TEXT = Format("text/plain", (".txt", ".text"), _read_text)
+def _read_xml(raw: bytes) -> ParsedText:
+    from include.parsing.xml_document import parse_xml_document
+
+    return parse_xml_document(raw)
+
+
+_TEXT = Format("text/plain", (".txt", ".text", ".log", ".org", ".adoc", ".tex"), _read_text)
 _HTML = Format(sniffing.HTML, (".html", ".htm", ".xhtml"), _read_html)
 FORMATS: tuple[Format | Container, ...] = (
     _TEXT,
@@ -141,6 +147,7 @@ FORMATS: tuple[Format | Container, ...] = (
         Format(code.media_type, code.extensions, partial(_read_code, language=code))
         for code in LANGUAGES
     ),
+    Format("application/xml", (".xml",), _read_xml),
     Format(sniffing.PDF, (".pdf",), _read_pdf, binary=True),
     Format(sniffing.DOCX, (".docx",), _read_docx, binary=True),
     Format(sniffing.PPTX, (".pptx",), _read_pptx, binary=True),
@@ -233,7 +240,8 @@ def _unsupported(name: str) -> DocumentError:
     return DocumentError(
         "unsupported_format",
         f"{name!r} has the extension {PurePosixPath(name).suffix.lower()!r}; "
-        f"{', '.join(sorted(_BY_EXTENSION))} can be read, and with {_GZIP!r} behind them.",
+        f"which is not read; docs/operations.md lists what is. Convert the file, or leave it out "
+        f"with RAG_SOURCE_EXCLUDE.",
     )
 
 

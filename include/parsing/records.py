@@ -1,7 +1,8 @@
 """Files of records: every row of a CSV, JSON Lines or Parquet file is a document of its own.
 
 A row is known by its id column; without one by its content, so that a row inserted at the top
-renames nothing below it. Bad rows are told by line number, and the good ones go on.
+renames nothing below it. Bad rows are told by line number, and the good ones go on. A CSV file
+without a usable header, or with mostly bad rows, is one document: a table.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from include.documents import ParsedText, digest
 from include.errors import DocumentError
 from include.parsing.decoding import decode
-from include.parsing.delimited import read_delimited
+from include.parsing.delimited import read_delimited, read_table
 from include.parsing.text import parse_text
 
 _MEDIA_TYPES = {
@@ -104,8 +105,26 @@ def _json_lines(text: str) -> Iterator[tuple[int, Row | Record]]:
 
 
 def _delimited(text: str, rules: RecordRules) -> Iterator[tuple[int, Row | Record]]:
-    header, rows = read_delimited(text)
+    """Rows of a file with a header; a file that only looks like a table is one document."""
+    try:
+        header, rows = read_delimited(text)
+    except DocumentError:
+        if rules != RecordRules():
+            raise
+        yield 0, Record("", "", read_table(text))
+        return
     _require(rules, header)
+    records = list(_rows_of(header, rows))
+    broken = sum(isinstance(record, Record) for _, record in records)
+    if rules == RecordRules() and broken * 2 > len(records):
+        yield 0, Record("", "", read_table(text))
+    else:
+        yield from records
+
+
+def _rows_of(
+    header: Sequence[str], rows: Iterable[tuple[int, list[str] | str]]
+) -> Iterator[tuple[int, Row | Record]]:
     for line, cells in rows:
         if isinstance(cells, str):
             yield line, _bad(line, f"{line} {cells}", "malformed_row", cells)

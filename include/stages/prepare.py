@@ -119,21 +119,21 @@ class _Preparation:
             document = _described(file, found)
             seen.add(str(document["id"]))
             accepted += self._write(document, file, found)
-        if all(found.record for found in file.documents):
-            self._close_records(file, seen, accepted)
-
-    def _close_records(self, file: FileRead, seen: set[str], accepted: int) -> None:
-        """Takes out the rows that a file of records lost, unless a bad row may hide them."""
-        whole = _described(file, Extracted())
-        if not accepted:
+        if accepted:
+            self._drop_missing(file, seen)
+        elif all(found.record for found in file.documents):
             nothing = f"None of its {len(seen)} rows can be indexed."
+            whole = _described(file, Extracted())
             self._reject(whole, file, DocumentError("no_rows", nothing))
+
+    def _drop_missing(self, file: FileRead, seen: set[str]) -> None:
+        """Takes out the rows that a file of records lost, unless a bad row may hide them."""
         missing = sorted(self._known.documents_of(str(file.row["id"])) - seen)
         if not any(found.reason in UNPLACED for found in file.documents or ()):
             self._dropped += missing
         elif missing:
             for name in missing:
-                self._touch(whole | {"id": name})
+                self._touch(_described(file, Extracted()) | {"id": name})
             warn(
                 f"{len(missing)} documents are not found in {file.row['uri']}, but some of its "
                 f"rows cannot be read: they stay searchable as they were."

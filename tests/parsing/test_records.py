@@ -106,10 +106,24 @@ def test_a_row_without_the_chosen_id_is_told():
 
 
 @pytest.mark.parametrize("raw", ["", " \n", ",x\n1,2\n", "a,a\n1,2\n"])
-def test_a_file_without_a_usable_header_is_told(raw):
+def test_a_file_whose_header_lacks_what_was_asked_for_is_told(raw):
     with pytest.raises(DocumentError) as caught:
-        read("x.csv", raw)
+        read("x.csv", raw, RecordRules(text=("a",)))
     assert caught.value.reason in ("empty", "malformed")
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("Report,,\nTeam,Wins,Cups\nMaple,45,13\n", "Report\nTeam | Wins | Cups\nMaple | 45 | 13"),
+        ("a,a\n1,2\n", "a | a\n1 | 2"),
+        ("Lorem, ipsum\ndolor\nsit\namet\n", "Lorem | ipsum\ndolor\nsit\namet"),
+    ],
+)
+def test_a_file_that_only_looks_like_records_is_one_table(raw, text):
+    [record] = read("x.csv", raw)
+    assert (record.id, record.parsed.text) == ("", text)
+    assert [block.kind for block in record.parsed.blocks] == ["table"]
 
 
 def test_a_row_without_an_id_column_keeps_its_name_when_others_come_before_it():
