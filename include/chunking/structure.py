@@ -12,7 +12,7 @@ from include.chunking.tokens import TokenIndex, is_additive
 from include.chunking.units import SECTION, Unit, units_of
 from include.documents import Block, Span
 
-_VERSION = "structure-1"
+_VERSION = "structure-2"
 # A byte-pair token may belong to the white space before a word: planning leaves room for it.
 _SLACK = 2
 
@@ -34,7 +34,7 @@ class StructureChunker:
 
     @property
     def id(self) -> str:
-        """`structure-1/<tokens>/<overlap>/<tokenizer>`."""
+        """`structure-2/<tokens>/<overlap>/<tokenizer>`."""
         return f"{_VERSION}/{self._budget}/{self._overlap}/{self._tokenizer.id}"
 
     def chunk(self, text: str, blocks: Sequence[Block]) -> list[Span]:
