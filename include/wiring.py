@@ -18,7 +18,7 @@ from include.errors import ConfigurationError
 from include.settings import Budgets, Settings
 
 if TYPE_CHECKING:
-    from include.chunking import Chunker, Tokenizer
+    from include.chunking import ChunkerByMediaType, Parts, Tokenizer
     from include.embedding.cache import CachedEmbedder, EmbeddingCache
     from include.embedding.models import ModelFolder
     from include.embedding.protocol import Embedder
@@ -141,14 +141,47 @@ class Platform:
         return EmbeddingCache(self.database, self.embedder.identity)
 
     @cached_property
-    def chunker(self) -> Chunker:
-        """The configured chunker, counting with the embedder's own tokenizer."""
-        from include.chunking import StructureChunker
+    def chunker(self) -> ChunkerByMediaType:
+        """The configured chunkers, counting with the embedder's own tokenizer."""
+        return self._chunkers(may_embed=True)
+
+    def _chunkers(self, *, may_embed: bool) -> ChunkerByMediaType:
+        """One chunker for each strategy in use; without `may_embed` none asks the model."""
+        from include.chunking import STRATEGIES, ChunkerByMediaType
 
         chosen = self.settings.chunking
-        return StructureChunker(
-            self.tokenizer, tokens=chosen.tokens, overlap_tokens=chosen.overlap_tokens
+        self._refuse_unknown_media_types()
+        parts = self.chunking_parts(may_embed=may_embed)
+        made = {name: STRATEGIES[name](parts) for name in chosen.strategies}
+        overrides = {media_type: made[name] for media_type, name in chosen.by_media_type}
+        return ChunkerByMediaType(made[chosen.strategy], overrides)
+
+    def chunking_parts(self, *, may_embed: bool) -> Parts:
+        """What chunkers are made of here; without `may_embed` only cached sentences have vectors."""
+        from include.chunking import Parts
+        from include.embedding.sentences import EmbeddedSentences, KnownSentences
+
+        chosen, identity = self.settings.chunking, self.embedder.identity.id
+        return Parts(
+            self.tokenizer,
+            tokens=chosen.tokens,
+            overlap_tokens=chosen.overlap_tokens,
+            parent_tokens=chosen.parent_tokens,
+            vectors=EmbeddedSentences(identity, self.cached_embedder)
+            if may_embed
+            else KnownSentences(identity, lambda: self.cache),
         )
+
+    def _refuse_unknown_media_types(self) -> None:
+        from include.parsing.dispatch import FORMATS
+
+        known = sorted({each.media_type for each in FORMATS})
+        for media_type, _ in self.settings.chunking.by_media_type:
+            if media_type not in known:
+                raise ConfigurationError(
+                    f"RAG_CHUNK_STRATEGY names the media type {media_type!r}, which no document "
+                    f"has; there are {', '.join(known)}."
+                )
 
     @property
     def index_name(self) -> str:
@@ -181,12 +214,13 @@ class Platform:
         fraction = self.settings.budgets.max_delete_fraction
         return DetectOptions(run_id=run_id, max_delete_fraction=fraction, **switches)
 
-    def reading(self, *, rebuild: bool = False) -> Reading:
-        """What the prepare stage reads with."""
+    def reading(self, *, rebuild: bool = False, may_embed: bool = True) -> Reading:
+        """What the prepare stage reads with; a plan has `may_embed=False`."""
         from include.stages.prepare import Reading
 
         limit = self.settings.source.max_document_bytes
-        return Reading(self.sources, self.chunker, limit, rebuild)
+        chunker = self.chunker if may_embed else self._chunkers(may_embed=False)
+        return Reading(self.sources, chunker, limit, rebuild)
 
     def cached_embedder(self, on_progress: Callable[[int], None] | None = None) -> CachedEmbedder:
         """The embedder behind its cache; `on_progress` gets the number of texts done."""

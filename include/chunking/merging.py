@@ -15,24 +15,33 @@ No two chunks side by side fit into one, but where an anchor or a section bounda
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from zlib import crc32
 
 from include.chunking.units import SECTION, Unit
 
 _SEEN_CHARACTERS = 160
-# A shorter document has too few chunks for an edit to reach far.
-_ANCHORED = 4
+ANCHORED = 4
+"""In a document of no more budgets than this an edit cannot reach far."""
 _LONG_WORD = re.compile(rb"\S{5,}")
 
 
-def merged(text: str, units: list[Unit], budget: int) -> list[tuple[int, int]]:
+def merged(
+    units: Sequence[Unit], budget: int, signatures: Sequence[int], *, anchored: float = ANCHORED
+) -> list[tuple[int, int]]:
     """The first and last unit of every chunk, in order.
 
-    Sections come together only when one of the two sides is tiny (a quarter of the budget).
+    Of two boundaries of equal strength the one before the unit with the greater signature (64
+    bits) is dissolved first. Sections come together only when one of the two sides is tiny (a
+    quarter of the budget). Documents above `anchored` budgets have anchors.
     """
+    if not units:
+        return []
     first, last = list(range(len(units))), list(range(len(units)))
-    is_long = units[-1].tokens_end - units[0].tokens_start > _ANCHORED * budget
-    ranks = [(unit.strength << 64) - _signature(text, unit) for unit in units]
+    is_long = units[-1].tokens_end - units[0].tokens_start > anchored * budget
+    ranks = [
+        (unit.strength << 64) - signature for unit, signature in zip(units, signatures, strict=True)
+    ]
     for unit in sorted(range(1, len(units)), key=ranks.__getitem__):
         left, right = first[unit - 1], last[unit]
         left_tokens = units[unit - 1].tokens_end - units[left].tokens_start
@@ -51,7 +60,7 @@ def merged(text: str, units: list[Unit], budget: int) -> list[tuple[int, int]]:
     return chunks
 
 
-def _is_anchor(unit: int, ranks: list[int], units: list[Unit], budget: int) -> bool:
+def _is_anchor(unit: int, ranks: Sequence[int], units: Sequence[Unit], budget: int) -> bool:
     """Whether every other boundary within 7/16 of the budget ranks lower."""
     reach, at = budget * 7 // 16, units[unit].tokens_start
     for way in (range(unit - 1, 0, -1), range(unit + 1, len(units))):
@@ -61,6 +70,11 @@ def _is_anchor(unit: int, ranks: list[int], units: list[Unit], budget: int) -> b
             if ranks[other] >= ranks[unit]:
                 return False
     return True
+
+
+def signatures(text: str, units: Sequence[Unit]) -> list[int]:
+    """What tells boundaries of equal strength apart: a hash of the words behind each."""
+    return [_signature(text, unit) for unit in units]
 
 
 def _signature(text: str, unit: Unit) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from include.chunking import Chunker
+from include.chunking import ChunkerByMediaType
 from include.cleaning import clean
 from include.documents import ParsedText, digest, text_hash
 from include.errors import DocumentError
@@ -44,13 +44,13 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading needs: the sources by URI, the chunker, and the largest file worth reading.
+    """What reading needs: the sources by URI, the chunkers, and the largest file worth reading.
 
     With `rebuild`, documents whose content is unchanged are chunked all the same.
     """
 
     sources: Mapping[str, Source]
-    chunker: Chunker
+    chunker: ChunkerByMediaType
     max_document_bytes: int
     rebuild: bool = False
 
@@ -152,7 +152,8 @@ def _write_document(
     _add_metadata(document, parsed, content.sidecar)
     document["text_hash"] = text_hash(parsed.text)
     change = known.classify(document)
-    spans = reading.chunker.chunk(parsed.text, parsed.blocks)
+    chunker = reading.chunker.of(str(document["media_type"]))
+    spans = chunker.chunk(parsed.text, parsed.blocks)
     document |= {
         "change": change,
         "chunks": len(spans),
@@ -164,7 +165,7 @@ def _write_document(
             for b in parsed.blocks
         ],
     }
-    writers.chunks.extend(chunk_rows(document, parsed, spans, reading.chunker.id))
+    writers.chunks.extend(chunk_rows(document, parsed, spans, chunker.id))
     writers.documents.append(document)
     return change
 
