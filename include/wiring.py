@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from include.storage.lake import Lake
     from include.storage.lance import LanceDatabase
     from include.storage.registry import Registry
+    from include.storage.sections import SectionTexts
     from include.storage.source import Source
     from include.storage.tables import Tables
     from include.vectorstore.protocol import VectorStore
@@ -259,6 +260,13 @@ class Platform:
                 f"`python -m include sync` first."
             )
         return live.name
+
+    @cached_property
+    def section_text(self) -> SectionTexts:
+        """Reads the section around a hit, for the context of an answer."""
+        from include.storage.sections import SectionTexts
+
+        return SectionTexts(self.tables)
 
     @cached_property
     def upkeep(self) -> Upkeep:

@@ -46,7 +46,8 @@ def ask(platform: Platform, text: str, *, k: int = 10) -> Json:
     """An answer from the documents with its citations; its trace is kept in the lake."""
     from include.retrieval.extractive import ExtractiveAnswerer
 
-    trace = ExtractiveAnswerer(searcher(platform)).ask(text, k)
+    answerer = ExtractiveAnswerer(searcher(platform), section_text=platform.section_text)
+    trace = answerer.ask(text, k)
     body = json.dumps(trace.as_json(), ensure_ascii=False, indent=1).encode("utf-8")
     platform.lake.objects.write(_trace_path(trace.trace_id), body)
     return trace.answer.as_json()
