@@ -214,7 +214,7 @@ REACH = {
     "recursive": (1.7, 4),
     "sentences": (2.0, 5),
     "semantic": (2.2, 6),
-    "tokens": (4.0, 10),
+    "tokens": (2.4, 6),
     "parent": (1.7, 4),
 }
 
@@ -292,10 +292,10 @@ def test_recursive_cuts_between_records_and_never_inside_a_line_that_fits():
         assert span.start == 0 or text[span.start - 1] == "\n"
 
 
-def test_tokens_makes_windows_of_about_equal_length():
+def test_tokens_makes_windows_of_half_a_budget_to_a_whole_one():
     text = " ".join(str(number) for number in range(20_000))
     sizes = [span.tokens for span in chunker("tokens", 100).chunk(text, ())]
-    assert min(sizes) > 45
+    assert min(sizes[1:-1]) >= 50
     assert np.mean(sizes) > 70
 
 
