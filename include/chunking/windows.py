@@ -112,7 +112,7 @@ def _anchors(
     padded = np.concatenate([np.zeros(reach, np.uint64), most, np.zeros(reach, np.uint64)])
     before, behind = padded[: len(hashes)], padded[reach + 1 : reach + 1 + len(hashes)]
     found: list[int] = np.flatnonzero((hashes > before) & (hashes > behind)).tolist()
-    return [at for at in found if at]
+    return [at for at in found if reach <= at <= len(hashes) - reach]
 
 
 def _hashes(codes: NDArray[np.uint32], tokens: Numbers) -> Hashes:

@@ -295,8 +295,8 @@ def test_recursive_cuts_between_records_and_never_inside_a_line_that_fits():
 def test_tokens_makes_windows_of_half_a_budget_to_a_whole_one():
     text = " ".join(str(number) for number in range(20_000))
     sizes = [span.tokens for span in chunker("tokens", 100).chunk(text, ())]
-    assert min(sizes[1:-1]) >= 50
-    assert np.mean(sizes) > 70
+    assert min(sizes) >= 50
+    assert np.mean(sizes) > 65
 
 
 def test_tokens_repeats_its_overlap_in_whole_words():
