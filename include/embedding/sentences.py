@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from include.documents import text_hash
-from include.embedding.cache import CachedEmbedder, EmbeddingCache
-from include.embedding.protocol import FloatArray
+from include.embedding.cache import EmbeddingCache
+from include.embedding.protocol import Embedder, FloatArray
 
 
 class EmbeddedSentences:
-    """Asks the model for sentences that the cache does not hold, and keeps their vectors there."""
+    """Asks an embedder, which should be one with a cache; it is made when it is first needed."""
 
-    def __init__(self, identity: str, embedder: Callable[[], CachedEmbedder]) -> None:
+    def __init__(self, identity: str, embedder: Callable[[], Embedder]) -> None:
         self._identity = identity
         self._embedder = embedder
 
