@@ -364,6 +364,19 @@ def test_long_prose_fills_its_chunks():
     assert sum(span.tokens for span in spans) >= 0.64 * 254 * len(spans)
 
 
+@pytest.mark.parametrize("words", [108, 112, 118, 124])
+def test_paragraphs_of_just_less_than_half_a_chunk_come_together_in_pairs(words: int):
+    random = Random(words)
+    paragraphs = [" ".join(random.choices(_SUBJECTS, k=words)) for _ in range(60)]
+    spans = chunker(254, 0).chunk(*_plain(paragraphs))
+    assert len(spans) <= 40
+
+
+def _plain(paragraphs: list[str]) -> tuple[str, tuple[Block, ...]]:
+    document = source(*(("paragraph", paragraph) for paragraph in paragraphs))
+    return document.text, document.blocks
+
+
 # -- real tokenizers -----------------------------------------------------------------------------
 
 
