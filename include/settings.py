@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from include.errors import ConfigurationError
@@ -23,6 +23,8 @@ from include.metadata import Fields, MetadataRules, PathPattern, parse_labels
 REPOSITORY = Path(__file__).resolve().parent.parent
 SENSITIVE_KINDS = ("secrets", "cards", "ibans", "emails", "phones")
 SENSITIVE_ACTIONS = ("index", "mask", "quarantine")
+STRATEGIES = ("structure", "recursive", "tokens", "sentences", "semantic", "parent")
+"""How documents can be chunked; the first one is the default. See docs/chunking.md."""
 T = TypeVar("T")
 
 
@@ -102,10 +104,22 @@ class EmbeddingSettings:
 
 @dataclass(frozen=True, slots=True)
 class ChunkingSettings:
-    """The token budget of a chunk and the overlap inside a section, in the embedder's tokens."""
+    """The strategy, those of single media types, and their sizes in the embedder's tokens.
+
+    `tokens` is the budget of a chunk, `overlap_tokens` what it repeats inside a section,
+    `parent_tokens` the budget of the context around a chunk of the strategy `parent`.
+    """
 
     tokens: int
     overlap_tokens: int
+    parent_tokens: int = 1_024
+    strategy: str = "structure"
+    by_media_type: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def strategies(self) -> frozenset[str]:
+        """Every strategy in use."""
+        return frozenset((self.strategy, *(name for _, name in self.by_media_type)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +225,8 @@ class Settings:
             chunking=ChunkingSettings(
                 tokens=read.number("RAG_CHUNK_TOKENS", 256, 16, 1_000_000),
                 overlap_tokens=read.number("RAG_CHUNK_OVERLAP_TOKENS", 32, 0, 1_000_000),
+                parent_tokens=read.number("RAG_CHUNK_PARENT_TOKENS", 1_024, 16, 1_000_000),
+                **_strategies(read.text("RAG_CHUNK_STRATEGY", STRATEGIES[0])),
             ),
             gate=GateSettings(max_bad_fraction=read.fraction("RAG_MAX_BAD_FRACTION", 0.2)),
             metadata=_metadata(read),
@@ -240,6 +256,11 @@ class Settings:
                     f"RAG_SENSITIVE has a rule for {rule.source!r}, which RAG_SOURCE_URI does not "
                     f"name: {', '.join(self.source.uris)}."
                 )
+        if "parent" in chunking.strategies and chunking.parent_tokens < chunking.tokens:
+            raise ConfigurationError(
+                f"RAG_CHUNK_PARENT_TOKENS should be at least RAG_CHUNK_TOKENS "
+                f"({chunking.tokens}), is {chunking.parent_tokens}."
+            )
         lake = _path(self.lake_uri)
         for uri in self.source.uris:
             source = _path(uri)
@@ -396,6 +417,29 @@ def _embedder(value: str) -> dict[str, str]:
             f"without a model; it is {value!r}."
         )
     return {"provider": provider, "name": name}
+
+
+def _strategies(value: str) -> dict[str, Any]:
+    """The strategy and its overrides, from `structure text/csv=recursive`."""
+    default, *overrides = value.split()
+    chosen: dict[str, str] = {}
+    for override in overrides:
+        media_type, equals, name = override.partition("=")
+        if not equals or not re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", media_type):
+            raise ConfigurationError(
+                f"RAG_CHUNK_STRATEGY should be a strategy, then any number of media types with "
+                f"theirs, as in 'structure text/csv=recursive'; it has {override!r}."
+            )
+        if media_type in chosen:
+            raise ConfigurationError(f"RAG_CHUNK_STRATEGY names {media_type} twice: {value!r}.")
+        chosen[media_type] = name
+    for name in (default, *chosen.values()):
+        if name not in STRATEGIES:
+            raise ConfigurationError(
+                f"RAG_CHUNK_STRATEGY should use {', '.join(STRATEGIES)}; {name!r} in {value!r} "
+                f"is none of them."
+            )
+    return {"strategy": default, "by_media_type": tuple(sorted(chosen.items()))}
 
 
 def _positive(value: object, name: str) -> None:

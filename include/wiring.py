@@ -18,7 +18,7 @@ from include.errors import ConfigurationError
 from include.settings import Budgets, Settings
 
 if TYPE_CHECKING:
-    from include.chunking import Chunker, Tokenizer
+    from include.chunking import ChunkerByMediaType, Parts, Tokenizer
     from include.embedding.cache import CachedEmbedder, EmbeddingCache
     from include.embedding.models import ModelFolder
     from include.embedding.protocol import Embedder
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from include.storage.lake import Lake
     from include.storage.lance import LanceDatabase
     from include.storage.registry import Registry
+    from include.storage.sections import SectionTexts
     from include.storage.source import Source
     from include.storage.tables import Tables
     from include.vectorstore.protocol import VectorStore
@@ -171,14 +172,47 @@ class Platform:
         return EmbeddingCache(self.database, self.embedder.identity)
 
     @cached_property
-    def chunker(self) -> Chunker:
-        """The configured chunker, counting with the embedder's own tokenizer."""
-        from include.chunking import StructureChunker
+    def chunker(self) -> ChunkerByMediaType:
+        """The configured chunkers, counting with the embedder's own tokenizer."""
+        return self._chunkers(may_embed=True)
+
+    def _chunkers(self, *, may_embed: bool) -> ChunkerByMediaType:
+        """One chunker for each strategy in use; without `may_embed` none asks the model."""
+        from include.chunking import STRATEGIES, ChunkerByMediaType
 
         chosen = self.settings.chunking
-        return StructureChunker(
-            self.tokenizer, tokens=chosen.tokens, overlap_tokens=chosen.overlap_tokens
+        self._refuse_unknown_media_types()
+        parts = self.chunking_parts(may_embed=may_embed)
+        made = {name: STRATEGIES[name](parts) for name in chosen.strategies}
+        overrides = {media_type: made[name] for media_type, name in chosen.by_media_type}
+        return ChunkerByMediaType(made[chosen.strategy], overrides)
+
+    def chunking_parts(self, *, may_embed: bool) -> Parts:
+        """What chunkers are made of here; without `may_embed` only cached sentences have vectors."""
+        from include.chunking import Parts
+        from include.embedding.sentences import EmbeddedSentences, KnownSentences
+
+        chosen, identity = self.settings.chunking, self.embedder.identity.id
+        return Parts(
+            self.tokenizer,
+            tokens=chosen.tokens,
+            overlap_tokens=chosen.overlap_tokens,
+            parent_tokens=chosen.parent_tokens,
+            vectors=EmbeddedSentences(identity, self.cached_embedder)
+            if may_embed
+            else KnownSentences(identity, lambda: self.cache),
         )
+
+    def _refuse_unknown_media_types(self) -> None:
+        from include.parsing.dispatch import FORMATS
+
+        known = sorted({each.media_type for each in FORMATS})
+        for media_type, _ in self.settings.chunking.by_media_type:
+            if media_type not in known:
+                raise ConfigurationError(
+                    f"RAG_CHUNK_STRATEGY names the media type {media_type!r}, which no document "
+                    f"has; there are {', '.join(known)}."
+                )
 
     @property
     def index_name(self) -> str:
@@ -225,8 +259,8 @@ class Platform:
         policies = {uri: Policy.for_source(uri, screening) for uri in self.sources}
         return Rules(records, policies)
 
-    def reading(self, *, rebuild: bool = False) -> Reading:
-        """What the prepare stage reads with."""
+    def reading(self, *, rebuild: bool = False, may_embed: bool = True) -> Reading:
+        """What the prepare stage reads with; a plan has `may_embed=False`."""
         from include.extraction import IsolatedExtractor, Limits
         from include.stages.reading import Reading
 
@@ -234,7 +268,7 @@ class Platform:
         limits = Limits(chosen.seconds, chosen.memory_bytes)
         return Reading(
             sources=self.sources,
-            chunker=self.chunker,
+            chunker=self.chunker if may_embed else self._chunkers(may_embed=False),
             extractor=lambda: IsolatedExtractor(rules, limits),
             rules=rules,
             max_document_bytes=self.settings.source.max_document_bytes,
@@ -279,6 +313,13 @@ class Platform:
                 f"`python -m include sync` first."
             )
         return live.name
+
+    @cached_property
+    def section_text(self) -> SectionTexts:
+        """Reads the section around a hit, for the context of an answer."""
+        from include.storage.sections import SectionTexts
+
+        return SectionTexts(self.tables)
 
     @cached_property
     def upkeep(self) -> Upkeep:

@@ -1,6 +1,14 @@
-"""Chunking: a document's text and blocks in, spans out. Pure; structure first, then tokens."""
+"""Chunking: a document's text and blocks in, spans out. Pure; see `strategies` for the choice."""
 
 from include.chunking.protocol import Chunker, Tokenizer
+from include.chunking.strategies import STRATEGIES, ChunkerByMediaType, Parts
 from include.chunking.structure import StructureChunker
 
-__all__ = ["Chunker", "StructureChunker", "Tokenizer"]
+__all__ = [
+    "STRATEGIES",
+    "Chunker",
+    "ChunkerByMediaType",
+    "Parts",
+    "StructureChunker",
+    "Tokenizer",
+]

@@ -28,6 +28,11 @@ class TokenIndex:
         self._additive = is_additive(tokenizer)
         self.total = len(self._planned)
 
+    @property
+    def planned(self) -> NDArray[np.int64]:
+        """The character offset of every planned token, ascending."""
+        return self._planned
+
     def before(self, positions: Sequence[int]) -> list[int]:
         """For each character offset, how many planned tokens start before it."""
         counted: list[int] = np.searchsorted(self._planned, positions).tolist()

@@ -39,7 +39,7 @@ def plan(platform: Platform, switches: Switches = Switches()) -> Json:
         changes = _detected(platform, run_id, switches)
         if changes.nothing:
             return _planned(changes, {}, ToEmbed((), 0, 0, 0, 0)).to_json()
-        prepared = _prepared(platform, artifacts, changes)
+        prepared = _prepared(platform, artifacts, changes, may_embed=False)
         accepted = Accepted(Checked(prepared, bad_uri="", report_uri=""), artifacts)
         to_embed = batch(accepted, platform.cache, max_tasks=1)
         return _planned(changes, accepted.counts(), to_embed).to_json()
@@ -88,8 +88,10 @@ def _detected(platform: Platform, run_id: str, switches: Switches) -> Changes:
     return detect(sources, platform.tables, platform.artifacts(run_id), options)
 
 
-def _prepared(platform: Platform, artifacts: Artifacts, changes: Changes) -> Prepared:
-    reading = platform.reading(rebuild=changes.rebuild)
+def _prepared(
+    platform: Platform, artifacts: Artifacts, changes: Changes, *, may_embed: bool = True
+) -> Prepared:
+    reading = platform.reading(rebuild=changes.rebuild, may_embed=may_embed)
     with bar("Reading", changes.added + changes.touched) as advance:
         return prepare(changes, reading, platform.tables, artifacts, on_progress=advance)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from include.commands import show
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import log_to_stderr
-from include.settings import Settings, load_env_file
+from include.settings import STRATEGIES, Settings, load_env_file
 from include.wiring import Platform
 
 if TYPE_CHECKING:
@@ -136,6 +136,22 @@ def _narrowing(chosen: argparse.Namespace) -> Narrowing:
     return Narrowing(chosen.filter, labels, chosen.dedupe)
 
 
+def _compare_chunkers(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.compare import Comparison, compare
+
+    strategies = chosen.strategy or STRATEGIES
+    return compare(
+        platform, Comparison(chosen.questions, strategies, chosen.tokens, chosen.mode)
+    ), 0
+
+
+def _token_counts(value: str) -> tuple[int, ...]:
+    counts = tuple(int(part) for part in value.split(","))
+    if not all(16 <= count <= 1_000_000 for count in counts):
+        raise ValueError(value)
+    return counts
+
+
 def _switches(chosen: argparse.Namespace) -> Switches:
     from include.commands.ingest import Switches
 
@@ -214,6 +230,23 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--baseline", type=Path, help="JSON of an earlier evaluation to compare with"
     )
+    compare = add(
+        "compare-chunkers",
+        _compare_chunkers,
+        show.comparison,
+        "Compare chunking strategies on the documents and golden questions; publish nothing.",
+    )
+    compare.add_argument("--questions", type=Path, required=True, help="JSONL file")
+    compare.add_argument(
+        "--strategy", action="append", choices=STRATEGIES, help="one of them (default: all)"
+    )
+    compare.add_argument(
+        "--tokens",
+        type=_token_counts,
+        default=(),
+        help="chunk sizes, as in 128,256 (default: RAG_CHUNK_TOKENS)",
+    )
+    compare.add_argument("--mode", choices=("hybrid", "vector", "text"), default="hybrid")
     return parser
 
 

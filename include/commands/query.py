@@ -68,7 +68,9 @@ def ask(platform: Platform, text: str, *, k: int = 10, narrowing: Narrowing = Na
     """An answer from the documents with its citations; its trace is kept in the lake."""
     from include.retrieval.extractive import ExtractiveAnswerer
 
-    answerer = ExtractiveAnswerer(searcher(platform, None, narrowing))
+    answerer = ExtractiveAnswerer(
+        searcher(platform, None, narrowing), section_text=platform.section_text
+    )
     trace = replace(answerer.ask(text, k), narrowed=narrowing.as_json())
     body = json.dumps(trace.as_json(), ensure_ascii=False, indent=1).encode("utf-8")
     platform.lake.objects.write(_trace_path(trace.trace_id), body)

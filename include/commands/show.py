@@ -134,6 +134,34 @@ def evaluation(answer: Json) -> str:
     )
 
 
+def comparison(answer: Json) -> str:
+    """One line a strategy and size."""
+    head = ("strategy", "size", "chunks", "mean tokens", "tokens embedded", "new texts",
+            "nDCG@10", "recall@10", "MRR@10", "est. cost")  # fmt: skip
+    rows = [
+        (
+            each["strategy"],
+            *(f"{each[name]:,}" for name in ("tokens", "chunks", "mean_tokens")),
+            *(f"{each[name]:,}" for name in ("tokens_embedded", "new_texts")),
+            *(f"{each[name]:.4f}" for name in ("ndcg@10", "recall@10", "mrr@10")),
+            f"${each['estimated_cost_usd']}",
+        )
+        for each in answer["strategies"]
+    ]
+    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
+    lines = [
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
+        for row in (head, *rows)
+    ]
+    about = f"{answer['documents']} documents, {answer['questions']} questions, {answer['mode']}."
+    return "\n".join([*lines, about])
+
+
 _CLASSES = ("added", "changed", "moved", "copied", "metadata", "removed")
 
 

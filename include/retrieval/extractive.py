@@ -12,7 +12,7 @@ import numpy as np
 
 from include.documents import Hit
 from include.retrieval.answers import Answer, Citation, Trace, TracedHit
-from include.retrieval.context import pack
+from include.retrieval.context import SectionText, pack
 from include.retrieval.extract import Extract, ExtractOptions, Sentence, candidates, choose
 from include.retrieval.search import Mode, Searcher
 from include.retrieval.sentences import readable
@@ -26,13 +26,15 @@ class ExtractiveAnswerer:
     """Answers with sentences of the best chunks; spends nothing but embeddings.
 
     `budget` is how many characters of chunks are read, `most_sentences` how many sentences of
-    them are embedded with each question. Clock and ids are arguments so that tests can fix them.
+    them are embedded with each question. With `section_text` the sections around small chunks are
+    read as well, after the chunks; a citation names the chunk that led there. Clock and ids are arguments so that tests can fix them.
     """
 
     searcher: Searcher
     options: ExtractOptions = field(default_factory=ExtractOptions)
     budget: int = 20_000
     most_sentences: int = 80
+    section_text: SectionText | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
@@ -67,9 +69,10 @@ class ExtractiveAnswerer:
         )
 
     def _extracts(self, question: str, hits: Sequence[Hit]) -> list[Extract]:
-        passages = pack(hits, budget=self.budget)
+        passages = pack(hits, budget=self.budget, section_text=self.section_text)
         chunks = [hit for passage in passages for hit in passage.hits]
-        found = candidates(chunks, most=self.most_sentences)
+        sections = [wide for passage in passages if (wide := passage.widened())]
+        found = candidates([*chunks, *sections], most=self.most_sentences)
         if not found:
             return []
         embedder = self.searcher.embedder
@@ -112,7 +115,7 @@ def _runs(extracts: Sequence[Extract]) -> list[list[Extract]]:
 def _adjoins(one: Sentence, other: Sentence) -> bool:
     """Only white space lies between the two, in the same chunk and paragraph."""
     between = one.hit.text[one.end - one.hit.start : other.start - one.hit.start]
-    return one.hit.chunk_id == other.hit.chunk_id and not between.strip() and "\n\n" not in between
+    return one.hit == other.hit and not between.strip() and "\n\n" not in between
 
 
 def _citation(marker: int, run: Sequence[Extract]) -> Citation:

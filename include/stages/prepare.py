@@ -192,7 +192,8 @@ class _Preparation:
         self._add_metadata(document, found, file.content.sidecar if file.content else None)
         document["text_hash"] = text_hash(parsed.text)
         prior, change = self._known.document(str(document["id"])), self._known.classify(document)
-        spans = self._reading.chunker.chunk(parsed.text, parsed.blocks)
+        chunker = self._reading.chunker.of(str(document["media_type"]))
+        spans = chunker.chunk(parsed.text, parsed.blocks)
         document |= {
             "change": change,
             "chunks": len(spans),
@@ -201,7 +202,7 @@ class _Preparation:
             "text": parsed.text,
             "blocks": [(each.kind, each.start, each.end, each.level) for each in parsed.blocks],
         }
-        columns = chunk_columns(document, parsed, spans, self._reading.chunker.id)
+        columns = chunk_columns(document, parsed, spans, chunker.id)
         self._writers.chunks.extend(columns)
         self._writers.documents.append(document)
         self.counts[change] += 1

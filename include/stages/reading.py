@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from include.chunking import Chunker
+from include.chunking import ChunkerByMediaType
 from include.documents import digest
 from include.errors import DocumentError
 from include.extraction import Extracted, Rules
@@ -30,14 +30,14 @@ class Extractor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading needs: the sources by URI, the chunker, and the largest file worth reading.
+    """What reading needs: the sources by URI, the chunkers, the largest file worth reading.
 
     `extractor` opens an Extractor for one run. With `rebuild`, documents whose content is
     unchanged are chunked all the same.
     """
 
     sources: Mapping[str, Source]
-    chunker: Chunker
+    chunker: ChunkerByMediaType
     extractor: Callable[[], AbstractContextManager[Extractor]]
     rules: Rules
     max_document_bytes: int

@@ -58,7 +58,8 @@ def _enough(made: Platform, paragraphs: Sequence[str], *, headings: bool) -> Seq
 
 def _chunks(made: Platform, paragraphs: Sequence[str], headings: bool) -> list[str]:
     parsed = parse(_name(headings), long_document(paragraphs, headings=headings).encode())
-    spans = made.chunker.chunk(parsed.text, parsed.blocks)
+    chunker = made.chunker.of("text/markdown" if headings else "text/plain")
+    spans = chunker.chunk(parsed.text, parsed.blocks)
     return [parsed.text[span.start : span.end] for span in spans]
 
 
