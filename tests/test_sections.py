@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from include.commands.ingest import sync
-from include.commands.query import ask, search
+from include.commands.query import ask, search, searcher
 from include.documents import Hit
 from include.retrieval.context import pack
 from tests.conftest import World
@@ -73,7 +73,7 @@ def test_an_answer_reads_the_section_and_cites_the_small_chunk(world: World, inb
     (inbox / "guide.md").write_text(GUIDE)
     platform = world(RAG_CHUNK_STRATEGY="parent", RAG_CHUNK_PARENT_TOKENS="120")
     sync(platform)
-    hit = search(platform, "topic7", k=1)["hits"][0]
+    hit = search(searcher(platform), "topic7", k=1)["hits"][0]
     assert hit["context_end"] - hit["context_start"] > hit["end"] - hit["start"]
     found = platform.tables.texts.read(["text"])["text"][0]
     assert found[hit["start"] : hit["end"]] == hit["text"]

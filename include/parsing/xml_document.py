@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from include.documents import ParsedText
 from include.parsing.blocks import BlockWriter
+from include.parsing.decoding import decode
 from include.parsing.xml_trees import Element, local, parse_xml
+
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
 
 def parse_xml_document(raw: bytes) -> ParsedText:
@@ -14,7 +19,8 @@ def parse_xml_document(raw: bytes) -> ParsedText:
     `unsafe_archive` (entities, a document type).
     """
     writer = BlockWriter()
-    _write(parse_xml(raw, "The document", allow_doctype=True), writer)
+    text = _DECLARATION.sub("", decode(raw))  # its encoding is often a lie
+    _write(parse_xml(text.encode(), "The document", allow_doctype=True), writer)
     return writer.finish()
 
 
