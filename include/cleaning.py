@@ -74,15 +74,21 @@ def _is_clean(text: str, *, code: bool) -> bool:
     """Whether nothing would change; most blocks are clean, and this costs a tenth of cleaning."""
     if not text.replace("\n", "").isprintable() or " \n" in text or text.endswith(" "):
         return False
-    if not code and (("  " in text and _INNER_RUNS.search(text)) or "\n\n\n" in text):
+    if not code and (("  " in text and _has_inner_run(text)) or "\n\n\n" in text):
         return False
     return text.isascii() or (unicodedata.is_normalized("NFC", text) and not _LIGATURE.search(text))
+
+
+def _has_inner_run(text: str) -> bool:
+    """Whether several blanks stand between words; the text has no tabs."""
+    return any("  " in line.lstrip(" ") for line in text.split("\n"))
 
 
 def clean(parsed: ParsedText) -> ParsedText:
     """The parsed text with clean blocks, one blank line apart; blank blocks are gone.
 
-    Blocks that stand right below each other, as those of source code do, stay so. A page begins where its first block does; one without text begins where the next one does.
+    Blocks that stand right below each other, as those of source code do, stay so. A page begins
+    where its first block does; one without text begins where the next one does.
     """
     title = " ".join(clean_text(parsed.title).split())
     blocks: list[Block] = []

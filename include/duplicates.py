@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
@@ -25,7 +24,8 @@ _MINIMA = 128
 _SEED = 20_240_501
 _RUN = 3
 # Where a copy differs from its original, it nearly always does so before this.
-_MOST_WORDS = 100_000
+_MOST_CHARACTERS = 600_000
+_WORD_OF_LETTERS = re.compile(r"\w+")
 # Scripts without blanks between words: every character counts as one.
 _WORD = re.compile(
     "[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|[^\\W\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]+"
@@ -77,11 +77,11 @@ def near_groups(signatures: Mapping[str, bytes], threshold: float = NEAR) -> lis
 
 def _runs(text: str) -> list[str]:
     sound = text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be hashed
-    found = (match[0] for match in _WORD.finditer(sound.lower()))
-    words = list(islice(found, _MOST_WORDS))
+    pattern = _WORD_OF_LETTERS if sound.isascii() else _WORD
+    words = pattern.findall(sound[:_MOST_CHARACTERS].lower())
     if len(words) < _RUN:
         return [" ".join(words) or sound.strip()]
-    return list({" ".join(run) for run in zip(words, words[1:], words[2:], strict=False)})
+    return list(set(map(" ".join, zip(words, words[1:], words[2:], strict=False))))
 
 
 def _buckets(matrix: Signatures, width: int) -> list[NDArray[np.intp]]:

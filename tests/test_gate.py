@@ -306,6 +306,8 @@ def test_the_record_of_a_run_holds_its_verdict_and_opens_without_a_network() -> 
     assert made.verdict["reasons"] == {"token_count": 1}
     assert [suite["success"] for suite in made.verdict["suites"]] == [True, False, True]
     assert "chunk c-d2: tokens is 99" in made.html
+    assert made.html.count("rows as expected") == 2  # the suites without a fault
+    assert "<td>4 of 4</td>" in made.html
     for remote in ("http://", "https://", "<script", "<link", "<img"):
         assert remote not in made.html
     assert TEXT not in made.html

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from eld import LanguageDetector
 
 UNDETERMINED = "und"
-_SAMPLE = 1_000
+_SAMPLE = 600
 _FEWEST_BYTES = 24
 _FEWEST_CHARACTERS_TO_COMPARE = 200
 

@@ -1,7 +1,8 @@
 """Data Docs: the pages of Great Expectations as one file that opens without a network.
 
-Their style sheets, scripts and pictures lie on public servers. They are left out, together with
-the buttons that need them, and a small style sheet of our own is put in.
+Its style sheets, scripts and pictures lie on public servers. They are left out, together with the
+buttons that need them, and a small style sheet of our own is put in. A suite without faults is summed
+up in one table.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections.abc import Mapping
 from html import escape
 
-from include.quality.gate import GateReport
+from include.quality.gate import GateReport, SuiteCheck
 
 MOST_BAD_SHOWN = 200
 
@@ -46,6 +47,19 @@ def page(report: GateReport, rendered: Mapping[str, str]) -> str:
         f"<title>Validation gate</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         + "\n".join(parts)
         + "\n</body>\n</html>\n"
+    )
+
+
+def summary(check: SuiteCheck) -> str:
+    """A suite that every row passed, as one table: each rule and the rows it was tried on."""
+    rows = "\n".join(
+        f"<tr><td>{escape(', '.join(rule.columns))}</td><td>{escape(rule.expected())}</td>"
+        f"<td>{check.facts.height} of {check.facts.height}</td></tr>"
+        for rule in check.suite.rules
+    )
+    return (
+        f'<div id="section-1"><table><tr><th>column</th><th>expected</th><th>rows as expected</th>'
+        f"</tr>\n{rows}\n</table></div>"
     )
 
 

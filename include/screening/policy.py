@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from include.documents import ParsedText
 from include.errors import DocumentError
 from include.screening.findings import KINDS, Finding, Kind, screen
 from include.screening.masking import mask, masked
-from include.settings import ScreeningSettings
+
+if TYPE_CHECKING:
+    from include.settings import ScreeningSettings
 
 
 @dataclass(frozen=True, slots=True)

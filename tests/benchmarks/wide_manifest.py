@@ -46,7 +46,8 @@ def write_wide(folder: str, documents: int) -> dict[str, Any]:
     made, _ = platform(Path(folder) / "source", Path(folder) / "lake", instant=True)
     listing = listing_frame(WideSource(documents, first=True).list())
     text = {
-        name: pl.col("id") for name in ("content_hash", "text_hash", "metadata_hash", "version")
+        name: pl.col("id")
+        for name in ("file_id", "content_hash", "text_hash", "metadata_hash", "version")
     }
     rows = listing.with_columns(
         **text,
