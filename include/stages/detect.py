@@ -73,7 +73,7 @@ def detect(
     """
     with stage("detect", run=options.run_id) as event:
         listing = _listing(sources)
-        manifest = tables.documents.read([*STAMPS, "file_id", "uri"])
+        manifest = tables.documents.read([*STAMPS, "file_id"])
         quarantine = tables.quarantine.read([*STAMPS, "file_id", "version"])
         if options.reread or options.rebuild:
             listing = listing.with_columns(stamp=pl.lit(""))
@@ -110,9 +110,9 @@ def _distrusted(listing: pl.DataFrame, quarantine: pl.DataFrame) -> pl.DataFrame
 
 def _files(documents: pl.DataFrame) -> pl.DataFrame:
     """The stamps of files; those of a file of records whose rows differ cannot be trusted."""
+    if (documents["id"] == documents["file_id"]).all():
+        return documents.select(STAMPS)
     files = documents.select(pl.col("file_id").alias("id"), "stamp", "sidecar_stamp").unique()
-    if files["id"].n_unique() == files.height:
-        return files
     return files.group_by("id").agg(
         stamp=pl.when(pl.len() == 1).then(pl.col("stamp").first()).otherwise(pl.lit("")),
         sidecar_stamp=pl.col("sidecar_stamp").first(),
@@ -127,19 +127,21 @@ def _refused_files(quarantine: pl.DataFrame) -> pl.DataFrame:
 def _removed(
     found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame, tables: Tables
 ) -> pl.DataFrame:
-    """`id, uri` of documents to retract: gone with their file, or dropped by a reviewer."""
+    """`id` of documents to retract: gone with their file, or dropped by a reviewer."""
     reviews = tables.reviews.read(("id", "version"), {"decision": "drop"})
     dropped = quarantine.join(reviews, on=["id", "version"], how="semi")["id"]
     gone = pl.col("file_id").is_in(found.removed["id"].implode())
-    return manifest.filter(gone | pl.col("id").is_in(dropped.implode())).select("id", "uri")
+    return manifest.filter(gone | pl.col("id").is_in(dropped.implode())).select("id")
 
 
 def _forgotten(
     found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame, listing: pl.DataFrame
 ) -> pl.Series:
     """Ids that only the quarantine still knows: of files, and of rows of files that are gone."""
-    files = pl.concat([listing["id"], manifest["file_id"].unique()])
     rows = quarantine.filter(pl.col("id") != pl.col("file_id"))
+    if rows.is_empty():
+        return found.forgotten
+    files = pl.concat([listing["id"], manifest["file_id"].unique()])
     gone = rows.filter(~pl.col("file_id").is_in(files.implode()))["id"]
     return pl.concat([found.forgotten, gone])
 
