@@ -123,7 +123,9 @@ def test_forgetting_words_changes_no_answer() -> None:
     assert isinstance(small, WordPieceTokenizer)
     small.held_characters = 10
     for text in ("alpha beta gamma", "beta delta, epsilon", "alpha beta gamma"):
+        assert small.count(text) == PLAIN.count(text)
         assert small.starts(text) == PLAIN.starts(text)
+        assert small.count(f"{text} and {text}") == PLAIN.count(f"{text} and {text}")
 
 
 def test_a_lone_surrogate_is_replaced_in_place() -> None:

@@ -81,7 +81,8 @@ class WordPieceTokenizer(PlainTokenizer):
 
     def count(self, text: str) -> int:
         """The number of tokens, without special tokens."""
-        return sum(map(len, map(self._words.__getitem__, self._known(text))))
+        words = self._known(text)  # it may begin a new table: look there, not in the old one
+        return sum(map(len, map(self._words.__getitem__, words)))
 
     def _known(self, text: str) -> list[str]:
         """The words of the text, split at single spaces, each of them in the table."""

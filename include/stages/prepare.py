@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import polars as pl
 
-from include.documents import ParsedText, digest, document_id, text_hash
-from include.errors import DocumentError
+from include.chunking import Chunker
+from include.documents import ParsedText, Span, digest, document_id, text_hash
+from include.errors import DocumentError, PlatformError
 from include.extraction import Extracted, media_type
 from include.metadata import document_metadata
-from include.observability.log import stage, warn
+from include.observability.log import report, stage, warn
 from include.parsing import require_language
 from include.planning import withhold_deletions
 from include.screening import apply_policy
@@ -193,7 +195,7 @@ class _Preparation:
         document["text_hash"] = text_hash(parsed.text)
         prior, change = self._known.document(str(document["id"])), self._known.classify(document)
         chunker = self._reading.chunker.of(str(document["media_type"]))
-        spans = chunker.chunk(parsed.text, parsed.blocks)
+        spans = _chunked(chunker, parsed)
         document |= {
             "change": change,
             "chunks": len(spans),
@@ -225,6 +227,21 @@ class _Preparation:
             "metadata": plain,
             "metadata_hash": digest("metadata", title, language, plain),
         }
+
+
+def _chunked(chunker: Chunker, parsed: ParsedText) -> Sequence[Span]:
+    """The document's spans. Whatever goes wrong in here is about this document alone."""
+    try:
+        return chunker.chunk(parsed.text, parsed.blocks)
+    except PlatformError:
+        raise
+    except Exception as error:
+        report(
+            "chunk", failed=type(error).__name__, at=traceback.extract_tb(error.__traceback__)[-1]
+        )
+        raise DocumentError(
+            "chunking_failed", f"Cutting its text into chunks failed with {type(error).__name__}."
+        ) from error
 
 
 def _described(file: FileRead, found: Extracted) -> Row:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from include.chunking import ChunkerByMediaType, StructureChunker
 from include.commands.ingest import Switches, plan, sync
 from include.embedding.fake import FakeEmbedder
 from include.errors import GateError, SourceError, TransientError
@@ -202,6 +203,26 @@ def test_a_run_of_mostly_bad_documents_publishes_nothing_and_the_next_one_goes_o
     receipt = run(platform := world())
     assert (receipt["added"], receipt["held"]) == (1, 12)
     assert len(index_content(platform)) == len(before) + 1
+
+
+class FailsOnCedar(StructureChunker):
+    """A chunker with a fault that one text brings out."""
+
+    def chunk(self, text, blocks):
+        if "cedar" in text:
+            raise KeyError(text)
+        return super().chunk(text, blocks)
+
+
+def test_a_fault_of_the_chunker_sets_one_document_aside(world, corpus, monkeypatch):
+    platform = world()
+    faulty = FailsOnCedar(platform.tokenizer, tokens=20, overlap_tokens=0)
+    platform.__dict__["chunker"] = ChunkerByMediaType(faulty, {})
+    receipt = run(platform)
+    assert (receipt["added"], receipt["quarantined"]) == (2, 1)
+    [row] = platform.tables.quarantine.read(["reason", "detail"]).rows(named=True)
+    assert row["reason"] == "chunking_failed"
+    assert "cedar" not in row["detail"]
 
 
 def test_a_plan_counts_exactly_and_changes_nothing(world, corpus):
