@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from include.storage.source import Source
     from include.storage.tables import Tables
     from include.vectorstore.protocol import VectorStore
+
+_VERSIONS_KEPT = timedelta(days=7)
 
 
 def new_run_id() -> str:
@@ -198,10 +200,14 @@ class Platform:
             tokens=chosen.tokens,
             overlap_tokens=chosen.overlap_tokens,
             parent_tokens=chosen.parent_tokens,
-            vectors=EmbeddedSentences(identity, self.cached_embedder)
+            vectors=EmbeddedSentences(identity, self.cached_embedder, self.compact_cache)
             if may_embed
             else KnownSentences(identity, lambda: self.cache),
         )
+
+    def compact_cache(self) -> None:
+        """Brings the embedding cache's many small files together; loses nothing."""
+        self.cache.optimize(_VERSIONS_KEPT)
 
     def _refuse_unknown_media_types(self) -> None:
         from include.parsing.dispatch import FORMATS

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from include.chunking import Chunker, StructureChunker, Tokenizer
 from include.chunking.cutting import sentence_starts
+from include.chunking.merging import merged
+from include.chunking.units import Unit
 from include.documents import Block, BlockKind, Span, heading_path
 
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -362,6 +364,17 @@ def test_long_prose_fills_its_chunks():
     document = source(*_long_document(headings=False))
     spans = chunker(254, 0).chunk(document.text, document.blocks)
     assert sum(span.tokens for span in spans) >= 0.64 * 254 * len(spans)
+
+
+def test_a_boundary_that_outranks_its_neighbourhood_stays_in_a_long_document_only():
+    def chunked(count: int) -> list[tuple[int, int]]:
+        units = [
+            Unit(10 * n, 10 * n + 9, 10 * n, 10 * n + 10, 3, 10 * n, False) for n in range(count)
+        ]
+        return merged(units, 100, [1 if n == 5 else 2**64 - n - 1 for n in range(count)])
+
+    assert chunked(10) == [(0, 9)]
+    assert chunked(60)[0] == (0, 4)
 
 
 @pytest.mark.parametrize("words", [108, 112, 118, 124])

@@ -14,7 +14,9 @@ from include.commands.ingest import plan, sync
 from include.commands.main import main
 from include.commands.show import comparison
 from include.documents import chunk_ids, document_id
-from include.errors import ConfigurationError
+from include.embedding.fake import FakeEmbedder
+from include.embedding.sentences import CALLS_BETWEEN_COMPACTIONS, EmbeddedSentences
+from include.errors import CommitConflictError, ConfigurationError
 from include.settings import STRATEGIES, Settings
 from tests.conftest import World
 from tests.test_chunking import Words
@@ -135,6 +137,22 @@ def test_a_sentence_is_never_embedded_twice(world: World, inbox: Path):
     assert second.embedder.embedded
     assert not known & set(second.embedder.embedded)
     assert len(second.embedder.embedded) <= 5
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_the_cache_is_compacted_now_and_then_and_a_busy_one_later(busy: bool):
+    compacted: list[int] = []
+
+    def compact() -> None:
+        compacted.append(len(embedder.embedded))
+        if busy:
+            raise CommitConflictError("Another process writes.")
+
+    embedder = FakeEmbedder(8)
+    vectors = EmbeddedSentences("fake", lambda: embedder, compact)
+    for number in range(2 * CALLS_BETWEEN_COMPACTIONS):
+        assert vectors([f"Sentence {number}."]).shape == (1, 8)
+    assert compacted == [CALLS_BETWEEN_COMPACTIONS - 1, 2 * CALLS_BETWEEN_COMPACTIONS - 1]
 
 
 # -- comparison ----------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from include.commands.ingest import sync
@@ -84,3 +86,14 @@ def test_an_answer_reads_the_section_and_cites_the_small_chunk(world: World, inb
         assert found[cited["start"] : cited["end"]] == cited["text"]
     outside = [c for c in answered["citations"] if not hit["start"] <= c["start"] < hit["end"]]
     assert outside
+
+
+def test_no_section_is_read_of_a_version_that_is_gone(world: World, inbox):
+    (inbox / "guide.md").write_text(GUIDE)
+    platform = world(RAG_CHUNK_STRATEGY="parent")
+    sync(platform)
+    known = platform.tables.documents.read(["id", "version"]).to_dicts()[0]
+    here = replace(ONE, document_id=known["id"], version=known["version"])
+    assert platform.section_text(here) == platform.tables.texts.read(["text"])["text"][0][:51]
+    assert platform.section_text(replace(here, version="another")) == ""
+    assert platform.section_text(replace(here, document_id="another")) == ""

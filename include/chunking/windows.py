@@ -91,7 +91,8 @@ def _full(first: int, end: int, size: int, words: Numbers) -> Iterator[int]:
     """Tokens that divide `[first, end)` into full windows, at words if there are any near."""
     while end - first > size:
         ideal = first + size if end - first > 2 * size else (first + end + 1) // 2
-        word = int(words[words.searchsorted(ideal, side="right") - 1]) if len(words) else 0
+        before = int(words.searchsorted(ideal, side="right"))
+        word = int(words[before - 1]) if before else 0
         first = word if word > (first + ideal) // 2 else ideal
         yield first
 

@@ -121,7 +121,7 @@ def _chunker(platform: Platform, variant: tuple[str, int], meter: Meter) -> Chun
         tokens=tokens,
         overlap_tokens=configured.overlap_tokens * tokens // configured.tokens,
         parent_tokens=max(tokens, configured.parent_tokens),
-        vectors=EmbeddedSentences(meter.identity.id, lambda: meter),
+        vectors=EmbeddedSentences(meter.identity.id, lambda: meter, platform.compact_cache),
     )
     return STRATEGIES[name](parts)
 

@@ -245,6 +245,7 @@ EXTREMES = {
     "empty": "",
     "white space": " \n\t\u3000" * 1000,
     "5 MB without a space": "a" * 5_000_000,
+    "5 MB without a space, then a word": "a" * 5_000_000 + " b",
     "5 MB of blanks between two words": "a" + " " * 5_000_000 + "b",
     "emoji": "👩‍👩‍👧‍👦🏳️‍🌈" * 3_000,
     "combining": "e\u0301\u0302\u0303 " * 5_000,
@@ -284,6 +285,7 @@ def test_recursive_does_not_care_what_the_parser_found():
     cut = chunker("recursive", 100)
     plain, headed = cut.chunk(text, ()), cut.chunk(text, headings)
     assert [(s.start, s.end) for s in plain] == [(s.start, s.end) for s in headed]
+    assert all(text.startswith("Part", span.start) for span in plain)
 
 
 def test_recursive_cuts_between_records_and_never_inside_a_line_that_fits():
