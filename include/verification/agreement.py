@@ -14,7 +14,7 @@ import polars as pl
 
 from include.storage.scans import ROW
 from include.verification.chunks import Examined
-from include.verification.marks import adopt, mark_documents
+from include.verification.marks import adopt, mark_chunks, mark_documents
 from include.verification.premises import Held, Premises, listed
 from include.verification.problems import Finding, Repair
 
@@ -86,7 +86,12 @@ def _addressed(examined: Examined, orphans: pl.DataFrame) -> pl.DataFrame:
 
 
 def _mark(premises: Premises, index: str, documents: list[str]) -> Repair:
-    still = _disagreeing(*_again(premises, index, documents)).filter(pl.col("chunks").is_not_null())
+    manifest, keys = _again(premises, index, documents)
+    still = _disagreeing(manifest, keys).filter(pl.col("chunks").is_not_null())
+    stale = keys.join(manifest, on="document_id").filter(
+        (pl.col("version") != pl.col("known_version")) & (pl.col("row_hash") != "")
+    )
+    mark_chunks(premises, index, stale["id"].unique().to_list())
     return mark_documents(premises, still["document_id"].to_list())
 
 

@@ -140,14 +140,13 @@ def leave_a_chunk_of_an_older_version(lake: Platform) -> set[str]:
 
 
 def write_nan_into_a_vector(lake: Platform) -> set[str]:
-    vector = np.full(32, 0.1)
-    vector[3] = np.nan
     rows = chunks(lake).to_arrow()
     row = rows.filter(pa.compute.equal(rows["id"], one(lake)[1]))
-    broken = pa.FixedSizeListArray.from_arrays(pa.array(vector.astype("f4")), 32)
+    broken = pa.FixedSizeListArray.from_arrays(pa.array(np.full(32, np.nan, "f4")), 32)
     schema = pa.schema([row.schema.field("id"), row.schema.field("vector")])
     merge = chunks(lake).merge_insert("id").when_matched_update_all()
-    merge.execute(pa.table([row["id"], broken], schema=schema))
+    table = pa.table([row["id"], broken], schema=schema)
+    merge.execute(table, on_bad_vectors="fill", fill_value=np.nan)
     return {"bad_vector"}
 
 
