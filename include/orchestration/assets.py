@@ -11,6 +11,4 @@ from airflow.sdk import Asset
 RAW_DOCUMENTS = Asset(name="raw_documents", uri="rag://source/raw_documents", group="rag")
 QUARANTINE = Asset(name="quarantine", uri="rag://lake/quarantine", group="rag")
 CHUNK_INDEX = Asset(name="chunk_index", uri="rag://lake/chunk_index", group="rag")
-LAKE_VERIFICATION = Asset(
-    name="lake_verification", uri="rag://lake/lake_verification", group="rag"
-)
+LAKE_VERIFICATION = Asset(name="lake_verification", uri="rag://lake/lake_verification", group="rag")

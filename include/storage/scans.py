@@ -64,6 +64,12 @@ class Scan:
             return int(self.handle.count_rows())
 
 
+def owned(batch: pa.RecordBatch, columns: Sequence[str]) -> pl.DataFrame:
+    """These columns of a batch, copied: whoever kept one of its own would keep all of the batch."""
+    whole = batch.select(list(columns))
+    return cast(pl.DataFrame, pl.from_arrow(whole.take(pa.array(range(batch.num_rows)))))
+
+
 def assign(
     database: LanceDatabase, name: str, keys: tuple[str, Sequence[str]], values: Mapping[str, str]
 ) -> None:

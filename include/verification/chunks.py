@@ -12,7 +12,7 @@ from include.documents import text_hash
 from include.embedding.cache import checksums
 from include.embedding.protocol import FloatArray
 from include.storage.lance import LanceDatabase
-from include.storage.scans import ROW, Scan
+from include.storage.scans import ROW, Scan, owned
 from include.verification.premises import CHUNKS, Held
 from include.verification.spans import Texts
 from include.verification.vectors import matrix, soundness
@@ -64,7 +64,7 @@ def examine(database: LanceDatabase, index: str, held: Held, texts: Texts) -> Ex
     parts = [pl.DataFrame(schema=KEYS)]
     for batch in scan.batches(_READ, _ROWS):
         vectors = matrix(batch["vector"])
-        rows = cast(pl.DataFrame, pl.from_arrow(batch.drop_columns(["vector"])))
+        rows = owned(batch, [name for name in (*_READ, ROW) if name != "vector"])
         parts.append(
             rows.select(
                 *_KEPT,

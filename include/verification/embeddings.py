@@ -16,7 +16,7 @@ from include.embedding.cache import cache_rows, cache_schema, checksums
 from include.embedding.protocol import FloatArray
 from include.storage.keyed import KeyedTable
 from include.storage.lance import LanceDatabase
-from include.storage.scans import ROW, Scan
+from include.storage.scans import ROW, Scan, owned
 from include.verification.chunks import Examined
 from include.verification.premises import EMBEDDINGS, embedder_of
 from include.verification.problems import Finding, Repair
@@ -62,7 +62,7 @@ def examine_cache(database: LanceDatabase, embedder: str) -> Cached:
         return Cached(embedder, 0, parts[0], None)
     for batch in scan.batches(["text_hash", "checksum", "vector"], _ROWS):
         vectors = matrix(batch["vector"])
-        kept = cast(pl.DataFrame, pl.from_arrow(batch.drop_columns(["vector"])))
+        kept = owned(batch, ["text_hash", "checksum", ROW])
         fits = checksums(vectors) == kept["checksum"].to_numpy()
         kept = kept.with_columns(sound=pl.Series(fits & soundness(vectors)))
         parts.append(kept.select(list(schema)))

@@ -12,6 +12,7 @@ LISTED = 1_000
 
 NOTES = frozenset(
     {
+        "unregistered_index",
         "uncached_text",
         "stray_review",
         "unreferenced_text",
@@ -40,6 +41,7 @@ KINDS = (
     "surplus_chunks",
     "missing_text",
     "damaged_text",
+    "no_live_index",
     "unregistered_index",
     "settled_quarantine",
     "unindexed_rows",

@@ -43,10 +43,19 @@ def registry_findings(
 
 
 def unregistered_findings(premises: Premises, held: Held, *, agreed: bool) -> Iterator[Finding]:
-    """Tables without an entry. `agreed`: manifest and index tell the same."""
+    """No index that answers although there are documents, and tables that no entry names.
+
+    `agreed`: manifest and index tell the same.
+    """
     entries = premises.registry.read()
+    named = ""
+    if entries.in_state("live") is None and held.manifest.height:
+        named = premises.configured().name
+        detail = "No index is live, although the lake holds documents: searches find nothing."
+        repair = partial(_register, premises, named, agreed=agreed)
+        yield Finding("no_live_index", [(named, detail)], repair, "Run `sync --rebuild`.")
     for name in held.indexes:
-        if name not in entries.indexes:
+        if name not in entries.indexes and name != named:
             detail = "The registry does not know this index: its run was killed, or is running."
             repair = partial(_register, premises, name, agreed=agreed)
             yield Finding("unregistered_index", [(name, detail)], repair)
@@ -132,27 +141,28 @@ def _wrong_dimensions(name: str, dimensions: int, cached: Cached | None) -> Iter
         yield Finding("wrong_dimension", [(name, detail)], remedy=remedy)
 
 
-def _register(premises: Premises, name: str, *, agreed: bool) -> Repair:
+def _register(premises: Premises, name: str, *, agreed: bool) -> Repair | None:
     """Enters the index; as live only where none is and it holds what the manifest says."""
     scan = Scan.of(premises.database, CHUNKS + name)
+    if scan is None:
+        return None
+    configured, documents = premises.configured(), premises.tables.documents.count()
     entry = Index(
         name,
         embedder=embedder_of(name),
-        dimensions=scan.dimensions if scan else 0,
-        chunks=scan.count() if scan else 0,
+        chunker=configured.chunker if configured.name == name else "",
+        dimensions=scan.dimensions,
+        chunks=scan.count(),
     )
-    configured = premises.configured()
-    if configured.name == name:
-        entry = replace(entry, chunker=configured.chunker)
-    documents = premises.tables.documents.count()
-    alone = configured.name == name and agreed and documents > 0
+    complete = configured.name == name and agreed and documents > 0
 
     def entered(entries: Entries) -> Entries:
-        if name in entries.indexes:
-            return entries
-        if alone and entries.in_state("live") is None:
-            return entries.put(replace(entry, documents=documents)).switch(name)
-        return entries.put(entry)
+        now = entries if name in entries.indexes else entries.put(entry)
+        if complete and now.in_state("live") is None:
+            return now.put(replace(now.get(name), documents=documents)).switch(name)
+        return now
 
     premises.registry.change(entered)
-    return Repair("It was registered: as live if none was and it is complete, else as building.")
+    if premises.registry.live() is None:
+        return Repair("It was registered; the next sync completes it.", needs_sync=True)
+    return Repair("It was registered: as live where none was, else as building.")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,10 +20,12 @@ import pyarrow as pa
 import pytest
 
 from include.commands.ingest import sync
+from include.commands.main import main
 from include.commands.verify import verify
 from include.documents import text_hash
 from include.embedding.cache import cache_rows
 from include.embedding.fake import FakeEmbedder
+from include.settings import REPOSITORY
 from include.storage.registry import Entries, Index
 from include.verification.problems import KINDS, NOTES
 from include.wiring import Platform
@@ -239,6 +244,11 @@ def give_an_index_another_chunker(lake: Platform) -> set[str]:
 
 def lose_the_registry(lake: Platform) -> set[str]:
     lake.registry.change(lambda _: Entries())
+    return {"no_live_index"}
+
+
+def leave_an_index_that_nobody_registered(lake: Platform) -> set[str]:
+    lake.store.create(f"{lake.embedder.identity.id}_12345678", 32)
     return {"unregistered_index"}
 
 
@@ -317,6 +327,7 @@ DAMAGES: list[Callable[[Platform], set[str]]] = [
     give_an_index_another_embedder,
     give_an_index_another_chunker,
     lose_the_registry,
+    leave_an_index_that_nobody_registered,
     put_an_indexed_document_into_quarantine,
     review_a_document_that_nobody_knows,
     leave_a_text_of_no_document,
@@ -479,6 +490,69 @@ def test_the_source_is_compared_when_asked_and_the_remedy_is_a_sync(world, lake,
     assert not any("verify-" in each.name for each in runs(lake))
     sync(world())
     assert "behind_source" not in kinds(world(), source=True)
+
+
+def test_a_lake_whose_registry_and_chunks_are_lost_answers_again_after_a_sync(world, lake):
+    lose_the_registry(lake)
+    lose_one_chunk(lake)
+    assert set(kinds(world())) == {"no_live_index", "missing_chunks"}
+    answer, status = verify(world(), repair=True, source=False)
+    assert (answer["sync_needed"], status) == (True, 0)
+    assert lake.registry.live() is None
+    sync(world())
+    assert lake.registry.live().name == lake.index_name
+    assert kinds(world()) == {}
+
+
+def test_a_repair_beside_a_sync_leaves_a_lake_that_the_next_sync_completes(
+    world, lake, corpus, environment
+):
+    lose_one_chunk(lake)
+    swap_a_vector(lake)
+    (corpus / "apple.txt").write_text(text_about("apple-one", "apple-new"))
+    (corpus / "dogwood.txt").write_text(text_about("dogwood"))
+    script = "import sys; from include.commands.main import main; sys.exit(main(sys.argv[1:]))"
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, *command],
+            env={**os.environ, **environment},
+            cwd=REPOSITORY,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for command in (["sync"], ["verify", "--repair"])
+    ]
+    outcomes = [(process.communicate()[1], process.returncode) for process in both]
+    assert [status for _, status in outcomes] == [0, 0], outcomes
+    sync(world())
+    assert set(kinds(world(), source=True)) <= {"wrong_vector"} | NOTES
+    verify(world(), repair=True, source=False)
+    assert kinds(world()) == {}
+    fresh = world(RAG_LAKE_URI=(corpus.parent / "fresh").as_uri())
+    sync(fresh)
+    assert content(world()).equals(content(fresh))
+
+
+def test_the_command_tells_a_person_what_it_found_and_what_to_do(
+    lake, environment, monkeypatch, capsys
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main(["verify"]) == 0
+    assert "No problem was found." in capsys.readouterr().out
+    lose_one_chunk(lake)
+    assert main(["verify", "--source"]) == 1
+    found = capsys.readouterr().out
+    assert "missing_chunks: 1, 1 not repaired" in found
+    assert "apple.txt: The index holds 2 of its 3 chunks." in found
+    assert "verify --repair" in found
+    assert main(["verify", "--repair", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert {"checked", "problems", "sync_needed"} <= set(answer)
+    assert {"kind", "subject", "detail", "repaired"} <= set(answer["problems"][0])
+    assert main(["verify", "--keep-days", "0"]) == 2
+    assert "is 0" in capsys.readouterr().err
 
 
 def runs(lake: Platform) -> list[Path]:
