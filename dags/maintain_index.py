@@ -51,8 +51,8 @@ def maintain_index() -> None:
     @task(outlets=[LAKE_VERIFICATION], **COMMIT)
     def verify(params: dict[str, int], outlet_events: dict[Asset, object]) -> dict[str, object]:
         """Checks that everything in the lake agrees; fails when it does not and is not repaired."""
-        switches = {"repair": bool(params["repair"]), "keep_days": params["keep_days"]}
-        return steps.verify_lake(outlet_events[LAKE_VERIFICATION], **switches)
+        event, days = outlet_events[LAKE_VERIFICATION], params["keep_days"]
+        return steps.verify_lake(event, repair=bool(params["repair"]), keep_days=days)
 
     compact() >> prune() >> verify()
 
