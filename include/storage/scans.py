@@ -101,12 +101,23 @@ def delete_rows(database: LanceDatabase, name: str, rows: Sequence[int]) -> None
             table.delete(col(ROW).isin(list(rows[at : at + _KEYS_PER_COMMIT])))
 
 
-def replace_vectors(database: LanceDatabase, name: str, rows: pa.Table) -> None:
-    """Gives the rows with these keys other vectors; `rows` has the key and `vector`, no more.
+def replace_vectors(
+    database: LanceDatabase, name: str, keys: tuple[str, pa.Array], vectors: pa.Array
+) -> None:
+    """Gives the rows with these keys other vectors, one for each; other columns stay as they are.
 
-    A key without a row is passed over.
+    `keys` are the key's column and its values. A key without a row is passed over.
     """
+    column, wanted = keys
+    # The merge needs columns as strict as they are in the table.
+    schema = pa.schema(
+        [
+            pa.field(column, wanted.type, nullable=False),
+            pa.field("vector", vectors.type, nullable=False),
+        ]
+    )
     table = database.open(name)
-    if table is not None and rows.num_rows:
+    if table is not None and len(wanted):
         with translated(name):
-            table.merge_insert(rows.schema.names[0]).when_matched_update_all().execute(rows)
+            merge = table.merge_insert(column).when_matched_update_all()
+            merge.execute(pa.table([wanted, vectors], schema=schema))

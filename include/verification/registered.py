@@ -107,7 +107,8 @@ def _mismatches(premises: Premises, entry: Index, dimensions: int) -> Iterator[F
             [(entry.name, f"Its entry should have {_named(facts)}, has {_named(facts, entry)}.")],
             partial(_correct, premises, entry.name, facts),
         )
-    if not entry.name.endswith("_" + digest("chunker", entry.chunker)[:8]):
+    # An index that a repair entered may be of settings that nobody has here: unknown is not wrong.
+    if entry.chunker and not entry.name.endswith("_" + digest("chunker", entry.chunker)[:8]):
         detail = f"Its entry has the chunker {entry.chunker!r}, its name is made of another."
         repair = partial(_correct_chunker, premises, entry.name)
         remedy = "Only under the settings of that index can it be corrected."

@@ -66,26 +66,17 @@ def _by_cache(rows: pl.DataFrame, cached: Cached) -> list[tuple[pl.DataFrame, bo
 
 
 def _restore(premises: Premises, index: str, rows: pl.DataFrame) -> Repair:
-    """Writes the cache's vectors into the rows that still have these texts."""
+    """Writes the cache's vectors into the rows that are still there; an id always has one text."""
     cached = examine_cache(premises.database, embedder_of(index))
-    now = premises.store.rows(index)["id"]
-    rows = rows.filter(pl.col("id").is_in(now.implode())).unique("id")
-    wanted = rows.join(cached.sound.select("text_hash", place=ROW), on="text_hash")
+    wanted = rows.unique("id").join(cached.sound.select("text_hash", place=ROW), on="text_hash")
     for part in wanted.iter_slices(_ROWS_PER_COMMIT):
         names, vectors = cached.vectors(part["place"].unique().to_list())
         place = dict(zip(names, range(len(names)), strict=True))
         chosen = vectors[[place[text] for text in part["text_hash"]]]
         flat = pa.array(chosen.reshape(-1), pa.float32())
         vector = pa.FixedSizeListArray.from_arrays(flat, cached.dimensions)
-        # The merge needs columns as strict as they are in the table.
-        schema = pa.schema(
-            [
-                pa.field("id", pa.string(), nullable=False),
-                pa.field("vector", vector.type, nullable=False),
-            ]
-        )
         ids = pa.array(part["id"].to_list(), pa.string())
-        replace_vectors(premises.database, CHUNKS + index, pa.table([ids, vector], schema=schema))
+        replace_vectors(premises.database, CHUNKS + index, ("id", ids), vector)
     return Repair("The cache's vector was put in its place; nothing was embedded.")
 
 

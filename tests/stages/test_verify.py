@@ -25,7 +25,7 @@ from include.commands.verify import verify
 from include.documents import text_hash
 from include.embedding.cache import cache_rows
 from include.embedding.fake import FakeEmbedder
-from include.settings import REPOSITORY
+from include.settings import REPOSITORY, Settings
 from include.storage.registry import Entries, Index
 from include.verification.problems import KINDS, NOTES
 from include.wiring import Platform
@@ -38,13 +38,44 @@ def text_about(*subjects: str) -> str:
     return "\n\n".join(PARAGRAPH.format(subject) for subject in subjects)
 
 
+def write_corpus(inbox: Path) -> None:
+    for name in ("apple", "birch", "cedar"):
+        subjects = [f"{name}-{number}" for number in ("one", "two", "three")]
+        (inbox / f"{name}.txt").write_text(text_about(*subjects))
+
+
 @pytest.fixture
 def corpus(inbox: Path) -> Path:
-    for name in ("apple", "birch", "cedar"):
-        (inbox / f"{name}.txt").write_text(
-            text_about(f"{name}-one", f"{name}-two", f"{name}-three")
-        )
+    write_corpus(inbox)
     return inbox
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the corpus and a lake filled from it, made once: filling it takes longest."""
+    folder = tmp_path_factory.mktemp("original")
+    (folder / "inbox").mkdir()
+    write_corpus(folder / "inbox")
+    sync(platform_on(folder / "inbox", folder / "lake"))
+    return folder
+
+
+@pytest.fixture
+def copied(original: Path, tmp_path: Path) -> Callable[[], Platform]:
+    """Makes a fresh platform on a copy of that lake, as a new process would."""
+    shutil.copytree(original / "lake", tmp_path / "copy")
+    return lambda: platform_on(original / "inbox", tmp_path / "copy")
+
+
+def platform_on(inbox: Path, lake: Path) -> Platform:
+    values = {
+        "RAG_SOURCE_URI": inbox.as_uri(),
+        "RAG_LAKE_URI": lake.as_uri(),
+        "RAG_EMBEDDER": "fake:32",
+        "RAG_CHUNK_TOKENS": "20",
+        "RAG_CHUNK_OVERLAP_TOKENS": "0",
+    }
+    return Platform(Settings.from_environment(values))
 
 
 @pytest.fixture
@@ -346,22 +377,23 @@ def text_of(lake: Platform) -> str:
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_damage_is_found_and_repaired_without_paying_again(world, lake, damage):
+def test_damage_is_found_and_repaired_without_paying_again(copied, damage):
+    lake = copied()
     before = content(lake)
     if damage is leave_a_text_of_no_document or damage is leave_a_signature_of_no_document:
         shutil.rmtree(Path(lake.lake.run_folder("x").removeprefix("file://")).parent)
     expected = damage(lake)
-    found, status = verify(world(), repair=False, source=False)
+    found, status = verify(copied(), repair=False, source=False)
     assert set(found["counts"]) == expected
     assert status == (0 if expected <= NOTES else 1)
     assert not any(each["repaired"] for each in found["problems"])
-    repaired, status = verify(world(), repair=True, source=False)
+    repaired, status = verify(copied(), repair=True, source=False)
     assert (set(repaired["counts"]), status) == (expected, 0)
     assert all(each["repaired"] for each in repaired["problems"])
-    sync(synced := world())
+    sync(synced := copied())
     assert synced.embedder.embedded == []
-    assert kinds(world()) == {}
-    assert content(world()).equals(before)
+    assert kinds(copied()) == {}
+    assert content(copied()).equals(before)
 
 
 def test_a_fresh_lake_an_empty_one_and_one_after_many_edits_have_no_problem(world, corpus):
