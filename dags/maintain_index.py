@@ -1,25 +1,30 @@
-"""Keeps the lake small and fast: compacts tables, refreshes indexes, prunes what is not needed.
+"""Keeps the lake small, fast and sound: compacts tables, refreshes indexes, prunes, verifies.
 
 **What it does.** Merges small files of every table, brings the full-text and vector indexes up to
 date with rows added since, removes table versions older than a week, and deletes artifacts of runs
-that ended more than a week ago. It embeds nothing and changes no answer.
+that ended more than a week ago. Then it verifies that manifest, indexes, vectors, texts and registry
+agree, leaves `verification.json` beside the run's artifacts, and updates the asset
+`lake_verification` with the counts. It embeds nothing and changes no answer.
 
 **When it runs.** Sundays at 04:00 UTC, and on demand. Safe at any time, also while documents are
 being ingested: readers keep the version they opened.
 
-**When it fails.** Search still works, only slower and on a larger lake. Clear the task; if the disk
-is full, make room first.
+**When it fails.** `compact`, `prune`: search still works, only slower and on a larger lake; clear the
+task, and if the disk is full, make room first. `verify`: the lake does not agree with itself; the
+message counts what was found by kind (docs/operations.md explains each). Trigger this Dag with
+*Repair*, then `sync_source`.
 
 **Who cares.** Whoever pays for the storage.
 """
 
 from __future__ import annotations
 
-from airflow.sdk import dag, task
+from airflow.sdk import Asset, dag, task
 
 from include.orchestration import steps
+from include.orchestration.assets import LAKE_VERIFICATION
 from include.orchestration.defaults import COMMIT, SHARED, START
-from include.orchestration.params import KEEP_DAYS
+from include.orchestration.params import KEEP_DAYS, REPAIR
 
 
 @dag(
@@ -30,7 +35,7 @@ from include.orchestration.params import KEEP_DAYS
     tags=["maintenance", "index"],
     doc_md=__doc__,
     default_args=SHARED,
-    params={"keep_days": KEEP_DAYS},
+    params={"keep_days": KEEP_DAYS, "repair": REPAIR},
 )
 def maintain_index() -> None:
     @task(**COMMIT)
@@ -43,7 +48,13 @@ def maintain_index() -> None:
         """Deletes the artifacts of runs that ended before the retention."""
         return steps.prune_runs(keep_days=params["keep_days"])
 
-    compact() >> prune()
+    @task(outlets=[LAKE_VERIFICATION], **COMMIT)
+    def verify(params: dict[str, int], outlet_events: dict[Asset, object]) -> dict[str, object]:
+        """Checks that everything in the lake agrees; fails when it does not and is not repaired."""
+        event, days = outlet_events[LAKE_VERIFICATION], params["keep_days"]
+        return steps.verify_lake(event, repair=bool(params["repair"]), keep_days=days)
+
+    compact() >> prune() >> verify()
 
 
 maintain_index()

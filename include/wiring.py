@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from include.storage.artifacts import Artifacts
     from include.storage.lake import Lake
     from include.storage.lance import LanceDatabase
-    from include.storage.registry import Registry
+    from include.storage.registry import Index, Registry
     from include.storage.sections import SectionTexts
     from include.storage.source import Source
     from include.storage.tables import Tables
     from include.vectorstore.protocol import VectorStore
+    from include.verification.behind import Listing
+    from include.verification.premises import Premises
 
 _VERSIONS_KEPT = timedelta(days=7)
 
@@ -335,6 +337,42 @@ class Platform:
         held = self.tables
         tables = (held.documents, held.texts, held.signatures, held.quarantine, self.cache)
         return Upkeep(tables, self.store)
+
+    def premises(self, before: datetime) -> Premises:
+        """What verification looks at; `before` is the end of the retention."""
+        from include.verification.premises import Premises
+
+        return Premises(
+            lake=self.lake,
+            database=self.database,
+            tables=self.tables,
+            store=self.store,
+            registry=self.registry,
+            configured=self._configured_index,
+            sources=self.settings.source.uris,
+            before=before,
+        )
+
+    def _configured_index(self) -> Index:
+        from include.storage.registry import Index
+
+        identity = self.embedder.identity
+        return Index(
+            self.index_name,
+            embedder=identity.id,
+            chunker=self.chunker.id,
+            dimensions=identity.dimensions,
+        )
+
+    def listing(self, run_id: str) -> Listing:
+        """A comparison with the source as it is now, in a folder of its own that it removes."""
+        from include.stages.detect import detect
+        from include.verification.behind import Listing
+
+        artifacts = self.artifacts(run_id)
+        options = self.detect_options(run_id, allow_deletions=True)
+        sources = list(self.sources.values())
+        return Listing(lambda: detect(sources, self.tables, artifacts, options), artifacts)
 
     @cached_property
     def gate(self) -> Gate:

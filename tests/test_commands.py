@@ -183,5 +183,6 @@ def test_help_names_every_command():
         text=True,
         check=True,
     )
-    for command in ("plan", "sync", "search", "ask", "trace", "status", "evaluate", "quarantine"):
+    for command in ("plan", "sync", "search", "ask", "trace", "status", "verify", "evaluate",
+                    "quarantine"):  # fmt: skip
         assert command in done.stdout

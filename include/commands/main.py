@@ -125,6 +125,13 @@ def _duplicates(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, i
     return duplicates(platform, chosen.threshold), 0
 
 
+def _verify(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.verify import verify
+
+    days = chosen.keep_days
+    return verify(platform, repair=chosen.repair, source=chosen.source, keep_days=days)
+
+
 def _narrowing(chosen: argparse.Namespace) -> Narrowing:
     from include.commands.query import Narrowing
     from include.metadata import parse_labels
@@ -204,6 +211,12 @@ def _parser() -> argparse.ArgumentParser:
     duplicates = add("duplicates", _duplicates, show.duplicates, "List near-duplicate documents.")
     duplicates.add_argument(
         "--threshold", type=float, help="least likeness, 0.5 to 1 (default 0.9)"
+    )
+    verify = add("verify", _verify, show.verification, "Check that everything in the lake agrees.")
+    verify.add_argument("--repair", action="store_true", help="put right what is found")
+    verify.add_argument("--source", action="store_true", help="compare with the source as well")
+    verify.add_argument(
+        "--keep-days", type=int, default=7, help="what is younger may be at work (default 7)"
     )
     add("indexes", _indexes, show.indexes, "List the indexes and their states.")
     add("rollback", _rollback, show.indexes, "Make the previous index live again; embeds nothing.")

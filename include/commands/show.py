@@ -104,6 +104,26 @@ def duplicates(answer: Json) -> str:
     )
 
 
+def verification(answer: Json) -> str:
+    """One line a kind of problem, its first subjects, and what remains to be done."""
+    checked = ", ".join(f"{count} {name}" for name, count in answer["checked"].items())
+    lines = [f"Checked {checked} in {answer['seconds']} s."]
+    for kind, count in answer["counts"].items():
+        found = [each for each in answer["problems"] if each["kind"] == kind]
+        left = answer["unrepaired"].get(kind, 0)
+        state = f"{left} not repaired" if left else "repaired"
+        lines.append(f"{kind}: {count}, {state}{' (a note)' if found[0]['note'] else ''}")
+        lines += [f"  {unquote(each['subject'])}: {each['detail']}" for each in found[:_SHOWN]]
+        lines += [f"  … and {count - _SHOWN} more; --json lists them"] * (count > _SHOWN)
+    if not answer["counts"]:
+        lines.append("No problem was found.")
+    if answer["sync_needed"]:
+        lines.append("Now run `python -m include sync`: it completes the repair.")
+    elif answer["unrepaired"]:
+        lines.append("`python -m include verify --repair` puts right what can be.")
+    return "\n".join(lines)
+
+
 def indexes(answer: Json) -> str:
     """One line an index."""
     if not answer["indexes"]:
@@ -162,6 +182,7 @@ def comparison(answer: Json) -> str:
     return "\n".join([*lines, about])
 
 
+_SHOWN = 5
 _CLASSES = ("added", "changed", "moved", "copied", "metadata", "removed")
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from include.documents import text_hash
 from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray
@@ -30,6 +31,19 @@ def cache_schema(dimensions: int) -> pa.Schema:
             pa.field("created_at", pa.timestamp("us", tz="UTC"), nullable=False),
         ]
     )
+
+
+def cache_rows(hashes: Sequence[str], vectors: FloatArray, created_at: datetime) -> pa.Table:
+    """Rows of `cache_schema`: one for each hash, `vectors` of shape (len(hashes), dimensions)."""
+    matrix = np.ascontiguousarray(vectors, dtype="<f4")
+    dimensions = matrix.shape[1]
+    columns = [
+        pa.array(hashes, pa.string()),
+        pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), dimensions),
+        pa.array(checksums(matrix)),
+        pa.array([created_at] * len(hashes), pa.timestamp("us", tz="UTC")),
+    ]
+    return pa.table(columns, schema=cache_schema(dimensions))
 
 
 def _now() -> datetime:
@@ -69,7 +83,7 @@ class EmbeddingCache:
         found = self._table.lookup(hashes, ["text_hash", "vector", "checksum"])
         vectors = found["vector"].to_numpy().astype(np.float32, copy=False)
         vectors = vectors.reshape(len(found), self._dimensions)
-        sound = _checksums(vectors) == found["checksum"].to_numpy()
+        sound = checksums(vectors) == found["checksum"].to_numpy()
         if not sound.all():
             self._table.delete(found.filter(~sound)["text_hash"].to_list())
         return found.filter(sound)["text_hash"].to_list(), vectors[sound]
@@ -81,21 +95,15 @@ class EmbeddingCache:
         """
         if not hashes:
             return
-        matrix = np.ascontiguousarray(vectors, dtype="<f4")
-        columns = [
-            pa.array(hashes, pa.string()),
-            pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), self._dimensions),
-            pa.array(_checksums(matrix)),
-            pa.array([self._clock()] * len(hashes), pa.timestamp("us", tz="UTC")),
-        ]
-        self._table.insert_absent(pa.table(columns, schema=self._table.schema))
+        self._table.insert_absent(cache_rows(hashes, vectors, self._clock()))
 
     def optimize(self, older_than: timedelta) -> None:
         """Compacts the small files that batches leave and prunes versions older than that."""
         self._table.optimize(older_than)
 
 
-def _checksums(vectors: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
+def checksums(vectors: FloatArray) -> NDArray[np.uint32]:
+    """The CRC-32 of each row."""
     return np.fromiter((zlib.crc32(row.data) for row in vectors), np.uint32, len(vectors))
 
 

@@ -36,3 +36,9 @@ KEEP_DAYS = Param(
     title="Keep for days",
     description="Table versions and run artifacts younger than this are kept.",
 )
+REPAIR = Param(
+    False,
+    type="boolean",
+    title="Repair",
+    description="Put right what verification finds; sync_source completes it.",
+)

@@ -174,6 +174,25 @@ def prune_runs(*, keep_days: int) -> Json:
     return asdict(prune(connected().lake, before=now - timedelta(days=keep_days)))
 
 
+def verify_lake(event: Any, *, repair: bool, keep_days: int) -> Json:
+    """Verifies the lake and leaves the report; fails, without retries, on unrepaired problems."""
+    from include.verification.run import verify
+
+    platform = connected()
+    before = datetime.now(UTC) - timedelta(days=keep_days)
+    report = verify(platform.premises(before), repair=repair)
+    uri = _artifacts(platform).write_json("verification", report.to_json())
+    event.extra = {**report.checked, "found": dict(report.counts), "report": uri}
+    if report.failed:
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(report.failed.items()))
+        raise PermanentError(
+            f"The lake does not agree with itself: {counts}. {uri} names them. Trigger "
+            f"maintain_index with 'Repair' (or run `python -m include verify --repair`), then "
+            f"sync_source."
+        )
+    return {"found": dict(report.counts), "report": uri, "sync_needed": report.sync_needed}
+
+
 def connected() -> Platform:
     """The platform under the settings of this process and the budgets of the Variable."""
     budgets = Variable.get("rag_budgets", default=None, deserialize_json=True)

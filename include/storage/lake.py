@@ -79,12 +79,24 @@ class Lake:
     def remove_runs(self, before: datetime) -> Sequence[str]:
         """Deletes the artifacts of runs that wrote nothing since `before`; their folder names."""
         runs = local_path(self.uri) / "runs"
+        old = self.runs_before(before)
+        with lake_errors(runs):
+            for name in old:
+                shutil.rmtree(runs / name)
+        return old
+
+    def runs_before(self, before: datetime) -> Sequence[str]:
+        """The folder names of runs that wrote nothing since `before`, sorted."""
+        runs = local_path(self.uri) / "runs"
         with lake_errors(runs):
             folders = sorted(runs.iterdir()) if runs.is_dir() else []
-            old = [folder for folder in folders if _last_write(folder) < before.timestamp()]
-            for folder in old:
-                shutil.rmtree(folder)
-        return [folder.name for folder in old]
+            return [each.name for each in folders if _last_write(each) < before.timestamp()]
+
+    def run_artifacts(self, pattern: str) -> Sequence[str]:
+        """The URIs of the artifacts of all runs whose file names match, sorted."""
+        runs = local_path(self.uri) / "runs"
+        with lake_errors(runs):
+            return [file_uri(path) for path in sorted(runs.glob(f"*/{pattern}"))]
 
     def free_bytes(self) -> int:
         """How much the lake's disk still takes."""

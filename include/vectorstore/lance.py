@@ -192,6 +192,12 @@ class LanceVectorStore:
         return handle
 
 
+def lagging(handle: Table) -> dict[str, int]:
+    """Columns of an index's table whose search index is missing or far behind, with its rows."""
+    with translated(handle.name):
+        return lance_indexes.lagging(handle, _TEXT_INDEXES, "vector")
+
+
 def _dimensions(handle: Table) -> int:
     return int(handle.schema.field("vector").type.list_size)
 

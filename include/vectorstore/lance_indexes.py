@@ -58,6 +58,17 @@ def is_due(table: Table, column: str) -> bool:
     return files > _SMALL_FILES or unindexed(table, column) > _UNINDEXED_ROWS
 
 
+def lagging(table: Table, texts: tuple[str, ...], vector: str) -> dict[str, int]:
+    """Columns whose index is missing or behind so far that searches would gain, with its rows."""
+    wanted = [*texts, vector] if int(table.count_rows()) > _EXACT_ROWS else [*texts]
+    behind = {column: unindexed(table, column) for column in wanted}
+    return {
+        column: rows
+        for column, rows in behind.items()
+        if rows > _UNINDEXED_ROWS or _name(table, column) is None
+    }
+
+
 def unindexed(table: Table, column: str) -> int:
     """How many rows no index on the column covers."""
     name = _name(table, column)

@@ -172,8 +172,29 @@ def test_a_review_asks_about_each_document_once(dags, fake_world, inbox, world):
 def test_maintenance_runs_on_a_used_lake(dags, fake_world, inbox):
     (inbox / "one.txt").write_text("The first document.")
     run(dags["ingest_documents"])
+    state, tasks = run(dags["maintain_index"])
+    assert state == "success"
+    assert states(tasks, "verify") == {"success"}
+
+
+def test_maintenance_fails_on_a_lake_that_contradicts_itself_until_it_is_repaired(
+    dags, fake_world, inbox, world
+):
+    (inbox / "one.txt").write_text("The first document.")
+    run(dags["ingest_documents"])
+    lake = world()
+    lake.database.open(f"chunks_{lake.index_name}").delete("true")
+    state, tasks = run(dags["maintain_index"])
+    assert state == "failed"
+    assert states(tasks, "verify") == {"failed"}
+    assert tasks["verify"][0].try_number == 1
+    state, _ = run(dags["maintain_index"], repair=True)
+    assert state == "success"
+    run(dags["ingest_documents"])
     state, _ = run(dags["maintain_index"])
     assert state == "success"
+    [report] = world().lake.run_artifacts("verification.json")[-1:]
+    assert '"documents": 1' in Path(report.removeprefix("file://")).read_text()
 
 
 def test_a_wrong_setting_is_told_by_name(dags, fake_world, inbox, monkeypatch, capsys):
