@@ -47,6 +47,18 @@ def ensure_vector_index(table: Table, column: str) -> None:
         table.create_index(column, config=IvfRq(distance_type="cosine"))
 
 
+def rebuild(table: Table) -> None:
+    """Builds every index anew from the rows there are now, in place of what it held before."""
+    from lancedb.index import IvfRq
+
+    for index in table.list_indices():
+        if index.index_type == "FTS":
+            build_text_index(table, index.columns[0])
+        else:
+            config = IvfRq(distance_type="cosine")
+            table.create_index(index.columns[0], config=config, replace=True)
+
+
 def is_mostly_unindexed(table: Table, column: str) -> bool:
     """Whether building the full-text index anew costs less than adding to it."""
     return unindexed(table, column) * 2 > int(table.count_rows())
