@@ -2,7 +2,8 @@
 
 **What it does.** Merges small files of every table, brings the full-text and vector indexes up to
 date with rows added since, removes table versions older than a week, and deletes artifacts of runs
-that ended more than a week ago. It embeds nothing and changes no answer.
+that ended more than a week ago. Texts of documents that are gone are deleted, vectors only where
+`RAG_CACHE_KEEP_DAYS` says so. It embeds nothing and changes no answer.
 
 **When it runs.** Sundays at 04:00 UTC, and on demand. Safe at any time, also while documents are
 being ingested: readers keep the version they opened.
@@ -43,7 +44,13 @@ def maintain_index() -> None:
         """Deletes the artifacts of runs that ended before the retention."""
         return steps.prune_runs(keep_days=params["keep_days"])
 
-    compact() >> prune()
+    @task(**COMMIT)
+    def forget(params: dict[str, int]) -> dict[str, object]:
+        """Deletes texts of no document, and vectors that have been unused for long enough."""
+        return steps.forget_unused(keep_days=params["keep_days"])
+
+    # Artifacts are a run's claim on texts and vectors; what is forgotten is then compacted away.
+    prune() >> forget() >> compact()
 
 
 maintain_index()

@@ -10,7 +10,6 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from include.commands.erase import Switches as EraseSwitches
@@ -18,7 +17,6 @@ from include.commands.erase import erase
 from include.commands.ingest import Switches, sync
 from include.commands.query import ask
 from include.commands.state import quarantined, review
-from include.documents import text_hash
 from include.erasure.probe import scanned
 from include.erasure.rows import erase_rows
 from include.erasure.subject import find_subject
@@ -74,6 +72,8 @@ def test_an_erased_document_is_nowhere(world, secret):
     ask(platform, "Who treated the knee of Mrs Winterbottom?")
     assert left(platform, "Mrs Winterbottom confided")
     secret.unlink()
+    cached = rows(platform, "embeddings_")
+    own = find_subject(secret.as_uri(), platform.database, set()).chunk_hashes
     receipt = erased(platform := world(), secret)
     assert receipt["clean"], receipt
     assert receipt["known"]
@@ -84,7 +84,8 @@ def test_an_erased_document_is_nowhere(world, secret):
     assert len(receipt["snippet_hashes"]) >= 3
     assert left(platform, "Mrs Winterbottom", "Novosibirsk") == ()
     assert platform.tables.documents.count() == 3
-    assert rows(platform, "embeddings_") == 4
+    assert rows(platform, "embeddings_") == cached - len(own) > 0
+    assert platform.cache.missing(sorted(own)) == sorted(own)
     assert len(platform.store.search_text(platform.index_name, "tree leaves", 10)) == 3
     assert run(world())["published"] == 0
 
@@ -243,7 +244,9 @@ def test_a_run_in_flight_keeps_its_artifacts_until_it_ended(world, secret):
 
 
 def test_a_quarantined_document_and_its_review_are_erased(world, secret):
-    secret.write_text("Mrs Winterbottom \ufffd\ufffd\ufffd\ufffd\ufffd\ufffd of Novosibirsk \ufffd\ufffd\ufffd.")
+    secret.write_text(
+        "Mrs Winterbottom \ufffd\ufffd\ufffd\ufffd\ufffd\ufffd of Novosibirsk \ufffd\ufffd\ufffd."
+    )
     run(platform := world())
     review(platform, "keep", [secret.as_uri()])
     secret.unlink()
@@ -325,12 +328,10 @@ def test_an_erasure_beside_syncs_harms_neither(world, environment, secret):
         env={**os.environ, **environment},
         cwd=REPOSITORY,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
     )
     for _ in range(4):
         erased(world(), secret)
-    assert other.wait() == 0, other.stderr.read()
+    assert other.wait() == 0
     assert run(platform := world())["published"] == 0
     assert platform.tables.documents.count() == 23
     assert left(platform, "Mrs Winterbottom") == ()
