@@ -85,7 +85,10 @@ def _rows_of(path: Path, columns: dict[str, pl.DataType], subject: Subject) -> b
     tests += [pl.col("uri") == subject.uri] if "uri" in columns else []
     if not tests:
         return False
-    found = pl.scan_parquet(path, glob=False).select(pl.any_horizontal(tests).any()).collect()
+    try:
+        found = pl.scan_parquet(path, glob=False).select(pl.any_horizontal(tests).any()).collect()
+    except FileNotFoundError:  # its run was a plan, or has been pruned a moment ago
+        return False
     return bool(found.item())
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 8 * 1024 * 1024
 _MOST_VECTORS = 8
+_MOST_IDS = 500
 _HITS = 20
 Vectors = dict[str, list[FloatArray]]
 
@@ -59,7 +60,7 @@ def own_vectors(database: LanceDatabase, subject: Subject) -> Vectors:
     from lancedb.expr import col
 
     found: Vectors = {}
-    mine = col("document_id").isin(sorted(subject.ids))
+    mine = col("document_id").isin(sorted(subject.ids)[:_MOST_IDS])
     for name in database.names():
         if name.startswith(CHUNKS) and subject.ids:
             for handle in versions(database, name):

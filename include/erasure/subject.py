@@ -70,8 +70,8 @@ def find_subject(
     to have had: of a place that the manifest has forgotten.
     """
     subject = Subject(_stored_uri(uri, database), ids=set(names))
-    _find_documents(subject, database)
-    _find_chunks(subject, database)
+    _find_documents(subject, database, names)
+    _find_chunks(subject, database, names)
     _find_texts(subject, database, derived)
     chunks = [name for name in database.names() if name.startswith(CHUNKS)]
     subject.own_texts = subject.text_hashes - _of_others(database, ["documents"], "id", subject)
@@ -79,18 +79,20 @@ def find_subject(
     return subject
 
 
-def _find_documents(subject: Subject, database: LanceDatabase) -> None:
+def _find_documents(subject: Subject, database: LanceDatabase, names: Set[str]) -> None:
     for name in _LISTS:
         for handle in versions(database, name):
             columns = [c for c in (*_FACTS, "text_hash") if c in handle.schema.names]
-            _learn(subject, _of_subject(rows(handle, columns, _listed(subject, "id")), subject))
+            _learn(
+                subject, _of_subject(rows(handle, columns, _listed(subject, "id", names)), subject)
+            )
 
 
-def _find_chunks(subject: Subject, database: LanceDatabase) -> None:
+def _find_chunks(subject: Subject, database: LanceDatabase, names: Set[str]) -> None:
     columns = ["document_id", "uri", "text_hash", "text"]
     for name in database.names():
         for handle in versions(database, name) if name.startswith(CHUNKS) else ():
-            found = rows(handle, columns, _listed(subject, "document_id"))
+            found = rows(handle, columns, _listed(subject, "document_id", names))
             found = _of_subject(found, subject)
             subject.ids.update(found["document_id"])
             subject.chunk_hashes.update(found["text_hash"])
@@ -139,14 +141,14 @@ def _stored_uri(uri: str, database: LanceDatabase) -> str:
     return uri
 
 
-def _listed(subject: Subject, column: str) -> Expr:
+def _listed(subject: Subject, column: str, names: Set[str]) -> Expr:
     from lancedb.expr import col, lit
 
     place = (col("uri") == lit(subject.uri)) | (col("uri").contains(lit(f"{subject.uri}#")))
-    return place | _among(column, subject.ids) if subject.ids else place
+    return place | _among(column, names) if names else place
 
 
-def _among(column: str, values: set[str]) -> Expr:
+def _among(column: str, values: Set[str]) -> Expr:
     from lancedb.expr import col
 
     return col(column).isin(sorted(values))

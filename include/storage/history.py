@@ -171,11 +171,20 @@ def _unreferenced(database: LanceDatabase, name: str) -> list[Path]:
     folder = table_folder(database, name)
     data = [path for path in (folder / "data").glob("*") if path.is_file()]
     index = [path for path in (folder / "_indices").rglob("*") if path.is_file()]
+    # After the files: what is committed meanwhile is named then.
     named = b"".join(path.read_bytes() for path in (folder / "_versions").glob("*"))
     root = folder / "_indices"
     return [path for path in data if path.name.encode() not in named] + [
-        path for path in index if UUID(path.relative_to(root).parts[0]).bytes not in named
+        path for path in index if _uuid(path.relative_to(root).parts[0]) not in named
     ]
+
+
+def _uuid(name: str) -> bytes:
+    """The bytes of an index's UUID; of any other name, its own."""
+    try:
+        return UUID(name).bytes
+    except ValueError:
+        return name.encode()
 
 
 def _modified(path: Path) -> float:

@@ -38,7 +38,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "source").mkdir()
-        chance = random.Random(1)  # noqa: S311 - a benchmark
+        chance = random.Random(1)
         for number in range(options.documents):
             _write(folder / "source", number, chance)
         _measure(folder, options.documents, options.runs, chance)

@@ -181,6 +181,56 @@ def test_an_unknown_uri_is_searched_for_all_the_same(world, secret):
     assert platform.tables.documents.count() == 4
 
 
+@pytest.mark.parametrize(
+    "uri", ["x' OR '1'='1", "file:///", "%", "#", "file:///a.txt#" + "x" * 100_000, "\0", "//[::1"]
+)
+def test_an_address_is_never_a_filter_of_its_own(world, secret, uri):
+    run(world())
+    receipt = erased(platform := world(), uri)
+    assert not receipt["known"]
+    assert sum(receipt["removed"].values()) == 0
+    assert platform.tables.documents.count() == 4
+
+
+def test_an_address_that_begins_alike_is_another_document(world, secret):
+    (secret.parent / "secret.txt.md").write_text(PLAIN.format("dogwood"))
+    run(world())
+    secret.unlink()
+    assert erased(platform := world(), secret)["documents"] == 1
+    assert platform.store.search_text(platform.index_name, "dogwood", 1)
+
+
+def test_an_address_may_be_given_as_people_read_it(world, inbox):
+    path = inbox / "Frau Müller.txt"
+    path.write_text(secret_text())
+    run(world())
+    path.unlink()
+    receipt = erased(world(), f"{inbox.as_uri()}/Frau Müller.txt")
+    assert (receipt["known"], receipt["clean"]) == (True, True)
+
+
+def test_the_only_document_of_a_lake_can_be_erased(world, inbox):
+    path = inbox / "only.txt"
+    path.write_text(secret_text())
+    run(world())
+    path.unlink()
+    receipt = erased(platform := world(), path)
+    assert receipt["clean"]
+    assert platform.store.count(platform.index_name) == 0
+    assert left(platform, "Mrs Winterbottom") == ()
+
+
+def test_a_tag_does_not_keep_an_old_version(world, secret):
+    run(platform := world())
+    table = platform.database.open(f"chunks_{platform.index_name}")
+    table.tags.create("audit", table.version)
+    secret.unlink()
+    receipt = erased(platform := world(), secret)
+    assert receipt["clean"]
+    assert receipt["purged"][f"chunks_{platform.index_name}"]["tags"] == 1
+    assert left(platform, "Mrs Winterbottom") == ()
+
+
 def test_an_empty_uri_is_refused(world, secret):
     with pytest.raises(ConfigurationError, match="needs the uri"):
         erase(world(), "  ")
