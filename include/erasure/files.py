@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ REPORTS = ("traces", "evaluations")
 _OWNERS = ("document_id", "file_id", "id")
 _HASHES = "text_hash"
 _MOST_IDS = 200
+_ENDS_HERE = rb"(?![\w./~%-])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,11 @@ def _mentions(path: Path, subject: Subject) -> bool:
     except FileNotFoundError:
         return False
     ids = sorted(subject.ids) if len(subject.ids) <= _MOST_IDS else []
-    return any(each.encode() in raw for each in (subject.uri, *ids))
+    if any(each.encode() in raw for each in ids):
+        return True
+    # Whole addresses only: one that begins alike is another document's, and `#` is no address.
+    address = re.escape(subject.uri.encode()) + _ENDS_HERE
+    return "://" in subject.uri and re.search(address, raw) is not None
 
 
 def _reports(path: Path, subject: Subject) -> bool:
