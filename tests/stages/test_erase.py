@@ -10,6 +10,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from include.commands.erase import Switches as EraseSwitches
@@ -23,6 +25,9 @@ from include.erasure.subject import find_subject
 from include.errors import ConfigurationError
 from include.settings import REPOSITORY
 from include.storage.files import local_path
+from include.storage.history import delete_among, prune, rewrite
+from include.storage.lance import LanceDatabase
+from include.vectorstore import lance_indexes
 from include.wiring import Platform
 
 SECRET = "Mrs Winterbottom confided that her {0} was treated by a doctor in Novosibirsk in {0}."
@@ -344,6 +349,28 @@ def test_no_data_file_from_before_the_erasure_remains_where_it_was(world, secret
     assert indexes.isdisjoint(path.name for path in (chunks / "_indices").iterdir())
     assert not list((chunks / "_deletions").iterdir())
     assert len(platform.database.open(chunks.stem).list_versions()) == 1
+
+
+def test_a_vector_index_is_built_anew_without_what_was_deleted(tmp_path, monkeypatch):
+    monkeypatch.setattr(lance_indexes, "_EXACT_ROWS", 500)
+    schema = pa.schema(
+        [pa.field("id", pa.string(), False), pa.field("vector", pa.list_(pa.float32(), 32))]
+    )
+    database = LanceDatabase(str(tmp_path))
+    table = database.table("chunks_x", schema, "id")
+    vectors = np.random.default_rng(1).random((1_000, 32), dtype=np.float32)
+    ids = [str(number) for number in range(1_000)]
+    table.upsert(pa.table({"id": ids, "vector": list(vectors)}, schema=schema))
+    lance_indexes.ensure_vector_index(table.open(), "vector")
+    before = {path.name for path in (tmp_path / "chunks_x.lance" / "_indices").iterdir()}
+    delete_among(database, "chunks_x", "id", ["77"])
+    assert rewrite(database, "chunks_x") == 999
+    lance_indexes.rebuild(table.open())
+    prune(database, "chunks_x", datetime.now(UTC))
+    [index] = table.open().list_indices()
+    assert (index.num_indexed_rows, index.num_unindexed_rows) == (999, 0)
+    after = {path.name for path in (tmp_path / "chunks_x.lance" / "_indices").iterdir()}
+    assert before.isdisjoint(after)
 
 
 def test_sentences_that_the_semantic_chunker_embedded_are_forgotten(world, secret):
