@@ -2,7 +2,8 @@
 
 **What it does.** Merges small files of every table, brings the full-text and vector indexes up to
 date with rows added since, removes table versions older than a week, and deletes artifacts of runs
-that ended more than a week ago. Then it verifies that manifest, indexes, vectors, texts and registry
+that ended more than a week ago. Texts of documents that are gone are deleted, vectors only where
+`RAG_CACHE_KEEP_DAYS` says so. Then it verifies that manifest, indexes, vectors, texts and registry
 agree, leaves `verification.json` beside the run's artifacts, and updates the asset
 `lake_verification` with the counts. It embeds nothing and changes no answer.
 
@@ -48,13 +49,19 @@ def maintain_index() -> None:
         """Deletes the artifacts of runs that ended before the retention."""
         return steps.prune_runs(keep_days=params["keep_days"])
 
+    @task(**COMMIT)
+    def forget(params: dict[str, int]) -> dict[str, object]:
+        """Deletes texts of no document, and vectors that have been unused for long enough."""
+        return steps.forget_unused(keep_days=params["keep_days"])
+
     @task(outlets=[LAKE_VERIFICATION], **COMMIT)
     def verify(params: dict[str, int], outlet_events: dict[Asset, object]) -> dict[str, object]:
         """Checks that everything in the lake agrees; fails when it does not and is not repaired."""
         event, days = outlet_events[LAKE_VERIFICATION], params["keep_days"]
         return steps.verify_lake(event, repair=bool(params["repair"]), keep_days=days)
 
-    compact() >> prune() >> verify()
+    # Artifacts are a run's claim on texts and vectors; what is forgotten is then compacted away.
+    prune() >> forget() >> compact() >> verify()
 
 
 maintain_index()

@@ -130,6 +130,13 @@ class GateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """How long things are kept: unused vectors in the cache for so many days, 0 is for ever."""
+
+    cache_keep_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class SearchSettings:
     """How results are picked: `deduplicate` keeps one document of each near-duplicate group."""
 
@@ -179,6 +186,7 @@ class Settings:
     gate: GateSettings
     metadata: MetadataRules
     search: SearchSettings
+    retention: RetentionSettings
     budgets: Budgets
     chat_model: str
     vector_store: str
@@ -231,6 +239,7 @@ class Settings:
             gate=GateSettings(max_bad_fraction=read.fraction("RAG_MAX_BAD_FRACTION", 0.2)),
             metadata=_metadata(read),
             search=SearchSettings(read.switch("RAG_DEDUPLICATE_RESULTS", "false")),
+            retention=RetentionSettings(read.number("RAG_CACHE_KEEP_DAYS", 0, 0, 36_500)),
             budgets=read.budgets("AIRFLOW_VAR_RAG_BUDGETS"),
             chat_model=read.text("RAG_CHAT_MODEL", "none"),
             vector_store=read.choice("RAG_VECTOR_STORE", "lancedb", ("lancedb",)),

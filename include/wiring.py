@@ -331,12 +331,17 @@ class Platform:
 
     @cached_property
     def upkeep(self) -> Upkeep:
-        """Every table that maintenance compacts: the lake's own, caches, indexes."""
+        """Every table that maintenance compacts: the lake's own, every model's cache, indexes."""
         from include.stages.maintain import Upkeep
 
-        held = self.tables
-        tables = (held.documents, held.texts, held.signatures, held.quarantine, self.cache)
-        return Upkeep(tables, self.store)
+        held, database = self.tables, self.database
+        own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
+        caches = [
+            database.table(name, handle.schema, "text_hash")
+            for name in database.names()
+            if name.startswith("embeddings_") and (handle := database.open(name)) is not None
+        ]
+        return Upkeep((*own, held.erasures, *caches), self.store)
 
     def premises(self, before: datetime) -> Premises:
         """What verification looks at; `before` is the end of the retention."""

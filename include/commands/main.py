@@ -107,6 +107,12 @@ def _quarantine(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, i
     return review(platform, chosen.action, names), 0
 
 
+def _erase(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.erase import Switches, erase
+
+    return erase(platform, chosen.uri, Switches(chosen.ignore_source, chosen.unfinished_runs))
+
+
 def _evaluate(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.evaluate import evaluate
 
@@ -234,6 +240,18 @@ def _parser() -> argparse.ArgumentParser:
     quarantine.add_argument("documents", nargs="*", help="ids or uris to decide about")
     quarantine.add_argument("--all", action="store_true", help="decide about all of them")
     quarantine.add_argument("--reason", help="decide about all with this reason")
+    erase = add("erase", _erase, show.erasure, "Remove a document for good, and prove it.")
+    erase.add_argument("uri", help="its uri; with #id one row of a file of records")
+    erase.add_argument(
+        "--ignore-source",
+        action="store_true",
+        help="although it is still at the source: keep it out from now on",
+    )
+    erase.add_argument(
+        "--unfinished-runs",
+        action="store_true",
+        help="also delete what a run in flight needs; that run fails and is to be run again",
+    )
     evaluate = add("evaluate", _evaluate, show.evaluation, "Score retrieval with golden questions.")
     evaluate.add_argument(
         "--questions", type=Path, help="JSONL file (default: the demo's questions)"

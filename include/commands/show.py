@@ -141,6 +141,29 @@ def quarantine(answer: Json) -> str:
     return "\n".join(_quarantined(answer["items"]))
 
 
+def erasure(answer: Json) -> str:
+    """What left, what the probes found, and what is to be done if something is left."""
+    removed = ", ".join(f"{count} {name}" for name, count in answer["removed"].items() if count)
+    scan, known = answer["scan"], "" if answer["known"] else "No such document is known. "
+    lines = [
+        f"{known}Removed: {removed or 'nothing'}.",
+        f"Searched {len(answer['removed'])} places; read {scan['files']} files, "
+        f"{scan['table_versions']} table versions and {scan['artifacts']} artifacts for "
+        f"{len(answer['snippet_hashes'])} snippets: found in {scan['found']}.",
+    ]
+    lines += [
+        f"Run {name} may still need it: erase again when it ended, or add --unfinished-runs."
+        for name in answer["kept_runs"]
+    ]
+    if any(each["unfinished"] for each in answer["purged"].values()):
+        lines.append("Files of interrupted writes are younger than an hour: erase again later.")
+    lines.append(
+        f"Receipt erasures/{answer['erasure_id']}.json: "
+        f"{'nothing is left' if answer['clean'] else 'NOT CLEAN'}."
+    )
+    return "\n".join(lines)
+
+
 def evaluation(answer: Json) -> str:
     """The metrics, against the baseline if there is one."""
     baseline = answer["baseline"] or {}

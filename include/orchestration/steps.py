@@ -193,6 +193,16 @@ def verify_lake(event: Any, *, repair: bool, keep_days: int) -> Json:
     return {"found": dict(report.counts), "report": uri, "sync_needed": report.sync_needed}
 
 
+def forget_unused(*, keep_days: int) -> Json:
+    """Deletes texts of no document, and unused vectors that RAG_CACHE_KEEP_DAYS lets go."""
+    from include.stages.forget import forget
+
+    platform = connected()
+    days = platform.settings.retention.cache_keep_days
+    before = datetime.now(UTC) - timedelta(days=max(days, keep_days)) if days else None
+    return asdict(forget(platform.lake, platform.database, vectors_before=before))
+
+
 def connected() -> Platform:
     """The platform under the settings of this process and the budgets of the Variable."""
     budgets = Variable.get("rag_budgets", default=None, deserialize_json=True)

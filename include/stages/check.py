@@ -17,7 +17,7 @@ from include.stages.verdict import write_verdict
 from include.storage.artifacts import Artifacts
 from include.storage.tables import Tables
 
-OTHER_FILES = ("unsupported_format", "binary", "not_a_file", "too_large", "vanished")
+OTHER_FILES = ("unsupported_format", "binary", "not_a_file", "too_large", "vanished", "erased")
 """Reasons that say "no document for us" rather than "a bad document": they never stop a run."""
 
 

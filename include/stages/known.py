@@ -44,6 +44,8 @@ class Known:
                 named=True
             )
         }
+        erased = tables.erasures.read(("id", "version"))
+        self._erased = frozenset(erased["id"]) | frozenset(erased["version"]) - {""}
 
     def document(self, name: str) -> Row | None:
         """The manifest's row of a document."""
@@ -61,6 +63,10 @@ class Known:
     def is_released(self, name: str, version: str) -> bool:
         """Whether a person said that this version may go in although a rule refuses it."""
         return (name, version) in self._released
+
+    def is_erased(self, document: Row) -> bool:
+        """Whether this place, its file, or this very content was erased while it was at the source."""
+        return any(document[name] in self._erased for name in ("id", "file_id", "version"))
 
     def classify(self, document: Row) -> str:
         """The document's class of change; each removed document is moved once."""

@@ -170,6 +170,7 @@ class _Preparation:
         try:
             if found.parsed is None or (found.reason and not document["released"]):
                 raise DocumentError(found.reason, found.detail)
+            self._refuse_erased(document)
             known = self._known.content(name) == document["content_hash"]
             if known and not self._reading.rebuild:
                 self._touch(document)
@@ -179,6 +180,12 @@ class _Preparation:
             self._reject(document, file, error)
             return False
         return True
+
+    def _refuse_erased(self, document: Row) -> None:
+        if self._known.is_erased(document) and not document["released"]:
+            raise DocumentError(
+                "erased", "It was erased from the lake, and is not indexed again unless released."
+            )
 
     def _reject(self, document: Row, file: FileRead, error: DocumentError) -> None:
         self._writers.rejected.append(_rejection(document, file, error))

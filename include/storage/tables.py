@@ -90,6 +90,12 @@ REVIEWS = _schema(
     id=pa.string(), version=pa.string(), decision=pa.string(), by=pa.string(), at=_MOMENT
 )
 
+# What was erased although it is still at the source: `id` is the document's (or its file's),
+# `version` names its exact content ("" where another document has the same), `uri_hash` its place.
+ERASURES = _schema(
+    id=pa.string(), version=pa.string(), uri_hash=pa.string(), by=pa.string(), at=_MOMENT
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:
@@ -121,3 +127,8 @@ class Tables:
     def reviews(self) -> KeyedTable:
         """People's latest decisions about documents in quarantine, keyed by document id."""
         return self.database.table("reviews", REVIEWS, "id")
+
+    @property
+    def erasures(self) -> KeyedTable:
+        """What must not come back, keyed by document id."""
+        return self.database.table("erasures", ERASURES, "id")

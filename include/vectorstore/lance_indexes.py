@@ -41,10 +41,17 @@ def build_text_index(table: Table, column: str) -> None:
 
 def ensure_vector_index(table: Table, column: str) -> None:
     """Builds the vector index of a table that has outgrown exact search."""
-    from lancedb.index import IvfRq
-
     if table.count_rows() > _EXACT_ROWS and _name(table, column) is None:
-        table.create_index(column, config=IvfRq(distance_type="cosine"))
+        _build_vector_index(table, column)
+
+
+def rebuild(table: Table) -> None:
+    """Builds every full-text and vector index anew from the rows there are now, in its place."""
+    for index in table.list_indices():
+        if index.index_type == "FTS":
+            build_text_index(table, index.columns[0])
+        elif index.columns == ["vector"]:
+            _build_vector_index(table, "vector")
 
 
 def is_mostly_unindexed(table: Table, column: str) -> bool:
@@ -74,6 +81,12 @@ def unindexed(table: Table, column: str) -> int:
     name = _name(table, column)
     statistics = table.index_stats(name) if name else None
     return int(statistics.num_unindexed_rows if statistics else table.count_rows())
+
+
+def _build_vector_index(table: Table, column: str) -> None:
+    from lancedb.index import IvfRq
+
+    table.create_index(column, config=IvfRq(distance_type="cosine"), replace=True)
 
 
 def _name(table: Table, column: str) -> str | None:

@@ -1,0 +1,27 @@
+"""Trying again when another writer committed first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from include.errors import CommitConflictError
+
+T = TypeVar("T")
+
+_ATTEMPTS = 8
+_FIRST_PAUSE_SECONDS = 0.1
+
+
+def persistently(step: Callable[[], T]) -> T:
+    """Runs the step until no other writer comes first; it must start from the newest state.
+
+    Raises CommitConflictError, to be tried again later, after eight attempts in 13 s.
+    """
+    for attempt in range(_ATTEMPTS - 1):
+        try:
+            return step()
+        except CommitConflictError:
+            time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
+    return step()
