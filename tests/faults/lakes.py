@@ -77,8 +77,12 @@ class Scene:
             "RAG_CHUNK_OVERLAP_TOKENS": "0",
             "RAG_EMBED_BATCH_TEXTS": str(BATCH_TEXTS),
         }
-        register = self.root / f"{lake.name}.paid"
-        return Child(environment, register, self.root / f"{lake.name}.log", **chosen)
+        register, output = self.beside(lake, ".paid"), self.beside(lake, ".log")
+        return Child(environment, register, output, **chosen)
+
+    def beside(self, lake: Path, suffix: str) -> Path:
+        """A file of this lake's own, outside of it."""
+        return self.root / ("-".join(lake.relative_to(self.root).parts) + suffix)
 
     def start(
         self, role: Callable[..., None], lake: Path, *arguments: Any, **chosen: Any
@@ -137,7 +141,7 @@ class Scene:
     @contextmanager
     def watched(self, lake: Path) -> Iterator[dict[str, Any]]:
         """A reader at work during the block; afterwards what it has to say."""
-        name = lake.with_name(f"{lake.name}-reader")
+        name = self.beside(lake, "-reader.x")
         stop, report = name.with_suffix(".stop"), {"reads": 0}
         child = replace(self.child(lake), output=name.with_suffix(".log"))
         reader = _processes.Process(target=read, args=(child, self.versions, stop))

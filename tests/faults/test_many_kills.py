@@ -55,16 +55,16 @@ def _random(scene: Scene, chance: random.Random) -> Iterator[Trial]:
 
 def _until(kills: int, trials: Iterator[Trial]) -> Iterator[Trial]:
     """Trials until so many kills have hit a running process."""
-    done = 0
+    hits: list[int] = []
+    while sum(hits) < kills:
+        trial = next(trials)
 
-    def counted(trial: Trial) -> Outcome:
-        nonlocal done
-        outcome = trial()
-        done += outcome.kills
-        return outcome
+        def counted(trial: Trial = trial) -> Outcome:
+            outcome = trial()
+            hits.append(outcome.kills)
+            return outcome
 
-    while done < kills:
-        yield lambda trial=next(trials): counted(trial)
+        yield counted
 
 
 def _report(name: str, trials: Iterable[Trial]) -> None:

@@ -76,7 +76,7 @@ def _trial(scene: Scene, disturb: Callable[[Any], list[bool]]) -> Outcome:
         paid_twice=scene.overpaid(lake),
         reads=report["reads"],
         wrong_reads=tuple(report["wrong"]),
-        differences=tuple([*differences, *_restless(scene, lake)]),
+        differences=(*differences, *_restless(scene, lake)),
         output=scene.output(lake),
     )
 
