@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,15 +29,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """2,000 chunks, of which a sync has to embed 500."""
-    yield from _scene(tmp_path_factory.mktemp("large"), 200, 10)
+    yield from _scene(tmp_path_factory.mktemp("large"), 200, 10, request_seconds=0.1)
 
 
 @pytest.fixture(scope="module")
 def cold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """2,000 chunks, and a lake that does not exist yet."""
-    yield from _scene(tmp_path_factory.mktemp("cold"), 200, 10, cold=True)
+    yield from _scene(tmp_path_factory.mktemp("cold"), 200, 10, cold=True, request_seconds=0.03)
 
 
-def _scene(root: Path, documents: int, paragraphs: int, *, cold: bool = False) -> Iterator[Scene]:
+def _scene(root: Path, documents: int, paragraphs: int, **chosen: Any) -> Iterator[Scene]:
     with _clean_environment():
-        yield Scene(root, Corpus(root / "inbox", documents, paragraphs), cold).build()
+        yield Scene(root, Corpus(root / "inbox", documents, paragraphs), **chosen).build()

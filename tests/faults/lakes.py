@@ -40,6 +40,7 @@ class Scene:
     root: Path
     corpus: Corpus
     cold: bool = False
+    request_seconds: float = 0.0
     _lakes: int = field(default=0, init=False)
 
     def build(self) -> Scene:
@@ -78,6 +79,7 @@ class Scene:
             "RAG_EMBED_BATCH_TEXTS": str(BATCH_TEXTS),
         }
         register, output = self.beside(lake, ".paid"), self.beside(lake, ".log")
+        chosen = {"request_seconds": self.request_seconds} | chosen
         return Child(environment, register, output, **chosen)
 
     def beside(self, lake: Path, suffix: str) -> Path:

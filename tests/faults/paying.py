@@ -61,8 +61,9 @@ class PayingEmbedder:
     def embed_documents(self, texts: Sequence[str]) -> FloatArray:
         """The vectors, after the texts are in the register; fails at the call it was told to."""
         self._calls += 1
-        time.sleep(self._seconds)
+        time.sleep(self._seconds / 2)
         write_down(self._register, [text_hash(text) for text in texts])
+        time.sleep(self._seconds / 2)
         vectors = vectors_of(texts, self._identity.dimensions)
         return FAILURES[self.failure](vectors) if self._calls == self.fail_at else vectors
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.faults import roles
-from tests.faults.lakes import Scene, ended
+from tests.faults.lakes import BATCH_TEXTS, Scene, ended, kill
 from tests.faults.paying import paid, vectors_of
 
 
@@ -22,6 +22,19 @@ def test_three_syncs_at_once_all_succeed_and_give_one_index(small: Scene):
     assert statuses == [0, 0, 0], small.output(lake)
     assert small.differences(lake) == []
     assert report["wrong"] == []
+    assert small.overpaid(lake) == 0
+
+
+def test_a_sync_pays_for_nothing_that_a_killed_one_has_paid_for_while_it_waited(small: Scene):
+    lake = small.clone()
+    first = small.start(roles.sync, lake, request_seconds=0.3)
+    while not paid(small.child(lake).register):
+        time.sleep(0.01)
+    second = small.start(roles.sync, lake)
+    assert kill(first, 0.5)
+    assert ended(second) == 0, small.output(lake)
+    assert small.differences(lake) == []
+    assert small.overpaid(lake) <= BATCH_TEXTS
 
 
 @pytest.mark.parametrize("rounds", [20])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.faults import places, roles
@@ -64,13 +66,13 @@ def aimed(scene: Scene, chance: random.Random) -> list[Place]:
     return found
 
 
-def _trial(scene: Scene, disturb: Callable[[Any], list[bool]]) -> Outcome:
+def _trial(scene: Scene, disturb: Callable[[Path], list[bool]]) -> Outcome:
     lake = scene.clone()
     with scene.watched(lake) as report:
         kills = sum(disturb(lake))
         status = ended(scene.start(roles.sync, lake))
     differences = scene.differences(lake) if status == 0 else ["the last run failed"]
-    return Outcome(
+    outcome = Outcome(
         kills=kills,
         status=status,
         paid_twice=scene.overpaid(lake),
@@ -79,9 +81,11 @@ def _trial(scene: Scene, disturb: Callable[[Any], list[bool]]) -> Outcome:
         differences=(*differences, *_restless(scene, lake)),
         output=scene.output(lake),
     )
+    shutil.rmtree(lake)
+    return outcome
 
 
-def _restless(scene: Scene, lake: Any) -> list[str]:
+def _restless(scene: Scene, lake: Path) -> list[str]:
     """What one more run does to a lake in which there is nothing left to do."""
     before = _versions(scene, lake)
     scene.run(roles.sync, lake)
@@ -89,7 +93,7 @@ def _restless(scene: Scene, lake: Any) -> list[str]:
     return [f"one more run writes {name}" for name in after if after[name] != before.get(name)]
 
 
-def _versions(scene: Scene, lake: Any) -> dict[str, int]:
+def _versions(scene: Scene, lake: Path) -> dict[str, int]:
     database = scene.platform(lake).database
     opened = {name: database.open(name) for name in database.names()}
     return {name: table.version for name, table in opened.items() if table is not None}
