@@ -127,13 +127,13 @@ class Scene:
     def new_texts(self) -> set[str]:
         """The hashes that a sync has to pay for."""
         before = set() if self.cold else set(paid(self.child(self.lake("before")).register))
-        return set(_chunks(self.platform(self.lake("fresh")))["text_hash"]) - before
+        return set(chunks(self.platform(self.lake("fresh")))["text_hash"]) - before
 
     @cached_property
     def versions(self) -> Versions:
         """What a reader may see."""
-        old = {} if self.cold else _versions(self.platform(self.lake("before")))
-        new = _versions(self.platform(self.lake("fresh")))
+        old = {} if self.cold else versions(self.platform(self.lake("before")))
+        new = versions(self.platform(self.lake("fresh")))
         words = {}
         for lake in ("fresh",) if self.cold else ("before", "fresh"):
             documents = self.platform(self.lake(lake)).tables.documents.read(["id", "key"])
@@ -160,8 +160,8 @@ class Scene:
         mine, fresh = self.platform(lake), self.platform(self.lake("fresh"))
         found = []
         for name, one, other in (
-            ("chunks", _chunks(mine), _chunks(fresh)),
-            ("manifest", _manifest(mine), _manifest(fresh)),
+            ("chunks", chunks(mine), chunks(fresh)),
+            ("manifest", manifest(mine), manifest(fresh)),
         ):
             if one["id"].n_unique() != one.height:
                 found.append(f"{one.height - one['id'].n_unique()} {name} rows are there twice")
@@ -204,7 +204,8 @@ def _live(platform: Platform) -> str:
     return live.name
 
 
-def _chunks(platform: Platform) -> pl.DataFrame:
+def chunks(platform: Platform) -> pl.DataFrame:
+    """Every row of the live index, whichever run wrote it."""
     table = platform.database.open(f"chunks_{_live(platform)}")
     assert table is not None
     rows = pl.from_arrow(table.to_arrow())
@@ -212,11 +213,13 @@ def _chunks(platform: Platform) -> pl.DataFrame:
     return rows.drop("run_id").select(sorted(set(rows.columns) - {"run_id"})).sort("id")
 
 
-def _manifest(platform: Platform) -> pl.DataFrame:
+def manifest(platform: Platform) -> pl.DataFrame:
+    """The manifest, whichever run wrote it and when."""
     return platform.tables.documents.read().drop(_OF_THE_RUN).sort("id")
 
 
-def _versions(platform: Platform) -> dict[str, frozenset[tuple[str, str]]]:
+def versions(platform: Platform) -> dict[str, frozenset[tuple[str, str]]]:
+    """The chunks of every document, as a reader knows them."""
     rows = platform.store.rows(_live(platform))
     found: dict[str, set[tuple[str, str]]] = {}
     for document, chunk, row_hash in rows.select("document_id", "id", "row_hash").iter_rows():
@@ -225,7 +228,7 @@ def _versions(platform: Platform) -> dict[str, frozenset[tuple[str, str]]]:
 
 
 def _wrong_vectors(platform: Platform) -> list[str]:
-    rows = _chunks(platform)
+    rows = chunks(platform)
     expected = vectors_of(rows["text"].to_list(), 32)
     wrong = int((rows["vector"].to_numpy() != expected).any(axis=1).sum())
     cached = platform.cache.missing(rows["text_hash"].to_list())
@@ -237,7 +240,7 @@ def _wrong_vectors(platform: Platform) -> list[str]:
 def _wrong_record(platform: Platform) -> list[str]:
     live, manifest = platform.registry.live(), platform.tables.documents.read(["text_hash"])
     assert live is not None
-    said, there = (live.documents, live.chunks), (manifest.height, _chunks(platform).height)
+    said, there = (live.documents, live.chunks), (manifest.height, chunks(platform).height)
     absent = set(manifest["text_hash"]) - set(
         platform.tables.texts.read(["text_hash"])["text_hash"]
     )
