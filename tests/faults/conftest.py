@@ -1,4 +1,4 @@
-"""Scenes to break: built once for each file of tests."""
+"""Scenes to break: built once."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def _clean_environment() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """800 chunks, of which a sync has to embed 200."""
     yield from _scene(tmp_path_factory.mktemp("small"), 100, 8)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """2,000 chunks, of which a sync has to embed 500."""
     yield from _scene(tmp_path_factory.mktemp("large"), 200, 10, request_seconds=0.1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """2,000 chunks, and a lake that does not exist yet."""
     yield from _scene(tmp_path_factory.mktemp("cold"), 200, 10, cold=True, request_seconds=0.03)

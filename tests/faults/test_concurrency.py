@@ -37,17 +37,34 @@ def test_a_sync_pays_for_nothing_that_a_killed_one_has_paid_for_while_it_waited(
     assert small.overpaid(lake) <= BATCH_TEXTS
 
 
-@pytest.mark.parametrize("rounds", [20])
-def test_a_sync_during_maintenance_that_keeps_no_old_version_succeeds(small: Scene, rounds: int):
+def test_a_sync_during_maintenance_that_keeps_no_old_version_succeeds(small: Scene):
     lake = small.clone()
     with small.watched(lake) as report:
-        upkeep = small.start(roles.maintain, lake, extra={"rounds": rounds})
+        upkeep = small.start(roles.maintain, lake, extra={"rounds": 20})
         syncing = small.start(roles.sync, lake, request_seconds=0.1)
         statuses = ended(syncing), ended(upkeep)
     assert statuses == (0, 0), small.output(lake)
     assert small.differences(lake) == []
     assert report["wrong"] == []
     assert small.overpaid(lake) == 0
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("number", range(10))
+def test_four_syncs_and_maintenance_at_once_on_an_empty_lake_give_one_index(
+    cold: Scene, number: int
+):
+    lake, chance = cold.clone(), random.Random(number)
+    with cold.watched(lake) as report:
+        running = [cold.start(roles.sync, lake) for _ in range(3)]
+        running.append(cold.start(roles.maintain, lake, extra={"rounds": 15}))
+        time.sleep(chance.uniform(0, cold.wall_seconds))
+        running.append(cold.start(roles.sync, lake))
+        statuses = [ended(each) for each in running]
+    assert statuses == [0] * 5, cold.output(lake)
+    assert cold.differences(lake) == []
+    assert report["wrong"] == []
+    assert cold.overpaid(lake) == 0
 
 
 def test_ten_processes_that_write_the_cache_store_every_text_once(small: Scene):

@@ -18,7 +18,15 @@ SENTENCES = {
 }
 
 
-@pytest.mark.parametrize("failure", SENTENCES)
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "refused",
+        "NaN",
+        pytest.param("too few", marks=pytest.mark.faults),
+        pytest.param("wrong dimension", marks=pytest.mark.faults),
+    ],
+)
 def test_a_failed_request_ends_the_run_with_a_sentence_and_costs_one_batch(
     small: Scene, failure: str
 ):

@@ -40,12 +40,10 @@ def test_a_commit_that_is_cut_short_is_as_if_it_had_never_begun_or_had_ended(
 
 def test_killed_at_random_moments_a_run_converges(small: Scene):
     chance = random.Random(seed := secrets.randbelow(10**6))
-    print(f"seed {seed}")
     for _ in range(4):
-        moments = [chance.uniform(0.0, small.wall_seconds) for _ in range(chance.randint(1, 2))]
-        outcome = killed_after(small, moments)
-        assert outcome.paid_twice <= outcome.kills * 64, moments
-        outcome.require_promises()
+        moment = chance.uniform(0.0, small.wall_seconds)
+        print(f"seed {seed}: after {moment:.3f} s")
+        killed_after(small, [moment]).require_promises()
 
 
 def test_maintenance_that_is_killed_harms_nothing(small: Scene):
