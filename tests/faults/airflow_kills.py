@@ -116,6 +116,18 @@ class Stage:
     def platform(self, lake: str) -> Platform:
         return Platform(Settings.from_environment(self.environment(lake)))
 
+    def unpause(self) -> None:
+        """Waits until Airflow has read the Dag."""
+        deadline = time.monotonic() + self.seconds
+        while True:
+            try:
+                self.api().patch("/dags/ingest_documents", {"is_paused": False})
+                return
+            except (UnreachableError, RefusedError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(2)
+
     def trigger(self) -> str:
         body: dict[str, Any] = {"logical_date": None, "conf": {}}
         return str(self.api().post("/dags/ingest_documents/dagRuns", body)["dag_run_id"])
@@ -192,8 +204,7 @@ def main() -> int:
         stage.build()
         try:
             stage.airflow("up")
-            for dag in ("ingest_documents",):
-                stage.api().patch(f"/dags/{dag}", {"is_paused": False})
+            stage.unpause()
             for number, kind in enumerate(ROUNDS, 1):
                 result = one_round(stage, number, kind)
                 print(json.dumps(result), flush=True)

@@ -51,10 +51,13 @@ BREAKAGES = {
         "        self._later = [*getattr(self, '_later', []), (hashes, vectors)]\n"
         "        if len(hashes) < self._batch_texts:\n"
         "            for each in self._later: self._cache.put(*each)\n",
-        [FAULTS, KILLS],
+        [f"{FAULTS}::test_a_failed_request_ends_the_run_with_a_sentence_and_costs_one_batch"],
     ),
     "unchecked vectors": Breakage(
-        "include/embedding/cache.py", "not np.isfinite(vectors).all()", "False", [FAULTS]
+        "include/embedding/cache.py",
+        "not np.isfinite(vectors).all()",
+        "False",
+        [f"{FAULTS}::test_a_failed_request_ends_the_run_with_a_sentence_and_costs_one_batch"],
     ),
     "delete, then insert": Breakage(
         "include/storage/keyed.py",
@@ -63,10 +66,13 @@ BREAKAGES = {
         "        self.delete([*stale, *source[self.key].to_pylist()])\n"
         "        table = self.open() or self.create()\n        with translated(self.name):\n"
         "            merge = table.merge_insert(self.key).when_matched_update_all()\n",
-        [KILLS],
+        [f"{KILLS}::test_killed_at_random_moments_a_run_converges"],
     ),
     "no lease": Breakage(
-        "include/storage/lease.py", "or _is_over(stored):", "or True:", [CONCURRENCY]
+        "include/storage/lease.py",
+        "or _is_over(stored):",
+        "or True:",
+        [f"{CONCURRENCY}::test_three_syncs_at_once_all_succeed_and_give_one_index"],
     ),
     "a bad document empties what was there": Breakage(
         "include/stages/publish.py",
