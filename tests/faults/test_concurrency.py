@@ -15,7 +15,7 @@ from tests.faults.paying import paid, vectors_of
 def test_three_syncs_at_once_all_succeed_and_give_one_index(small: Scene):
     lake = small.clone()
     with small.watched(lake) as report:
-        running = [small.start(roles.sync, lake) for _ in range(2)]
+        running = [small.start(roles.sync, lake, request_seconds=0.5) for _ in range(2)]
         time.sleep(small.wall_seconds / 2)
         running.append(small.start(roles.sync, lake))
         statuses = [ended(each) for each in running]
