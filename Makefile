@@ -1,7 +1,7 @@
 # Every target may be run again at any time; an interrupted one carries on where it stopped.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status test test-slow check format bench bench-peers lock clean install install-dev
+.PHONY: help demo up down status test test-slow test-faults check format bench bench-peers lock clean install install-dev
 
 # The first Python that Airflow supports, unless one is named: make demo PYTHON=python3.12
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
@@ -27,6 +27,7 @@ help: ## Shows this list
 	@echo ""
 	@echo "make check        format, lint, types, layers        make format     applies the first two"
 	@echo "make test-slow    the tests that take minutes        make bench      the benchmarks"
+	@echo "make test-faults  kills a sync at 100 random moments, and more of the kind (10 minutes)"
 	@echo "make lock         writes constraints.txt from .venv  make clean      removes the demo and the"
 	@echo "                                                                     local Airflow, no documents"
 	@echo ""
@@ -46,10 +47,13 @@ status:
 	@if [ -x $(VENV) ]; then $(AIRFLOW) status; else echo "No local Airflow is running."; fi
 
 test: install-dev
-	@$(VENV) -m pytest -n $(WORKERS) --dist loadfile -q -m "not slow" $(or $(TESTS),tests)
+	@$(VENV) -m pytest -n $(WORKERS) --dist loadfile -q -m "not slow and not faults" $(or $(TESTS),tests)
 
 test-slow: install-dev
 	@$(VENV) -m pytest -q -m slow $(or $(TESTS),tests)
+
+test-faults: install-dev
+	@$(VENV) -m pytest -q -s -m faults $(or $(TESTS),tests/faults)
 
 check: install-dev
 	@$(VENV) -m ruff format --check .

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from include.storage.artifacts import Artifacts
     from include.storage.lake import Lake
     from include.storage.lance import LanceDatabase
+    from include.storage.lease import Lease
     from include.storage.registry import Index, Registry
     from include.storage.sections import SectionTexts
     from include.storage.source import Source
@@ -174,6 +175,12 @@ class Platform:
         from include.embedding.cache import EmbeddingCache
 
         return EmbeddingCache(self.database, self.embedder.identity)
+
+    def embedding_lease(self, run_id: str) -> Lease:
+        """What lets one sync at a time embed with this model."""
+        from include.storage.lease import Lease
+
+        return Lease(self.lake.objects, f"embed-{self.embedder.identity.id}", run_id)
 
     @cached_property
     def chunker(self) -> ChunkerByMediaType:

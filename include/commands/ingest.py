@@ -65,8 +65,7 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
         now = datetime.now(UTC)
         checked = check(prepared, platform.gate, artifacts, platform.tables, now=now)
         accepted = Accepted(checked, artifacts)
-        to_embed = batch(accepted, platform.cache, max_tasks=platform.settings.max_mapped_tasks)
-        _embed(platform, artifacts, to_embed)
+        to_embed = _embed(platform, accepted)
         done = asdict(publish(accepted, to_embed, platform.destination, now=now))
         counts = accepted.counts()
         withheld = accepted.withheld
@@ -96,11 +95,23 @@ def _prepared(
         return prepare(changes, reading, platform.tables, artifacts, on_progress=advance)
 
 
-def _embed(platform: Platform, artifacts: Artifacts, to_embed: ToEmbed) -> None:
-    with bar("Embedding", to_embed.texts) as advance:
-        embedder = platform.cached_embedder(advance)
-        for each in to_embed.batches:
-            embed(each, embedder, artifacts)
+def _embed(platform: Platform, accepted: Accepted) -> ToEmbed:
+    """Embeds what no other sync is embedding at this moment; what that one pays for is reused."""
+    to_embed = _batches(platform, accepted)
+    if not to_embed.batches:
+        return to_embed
+    with platform.embedding_lease(accepted.artifacts.run_id).held() as waited:
+        if waited:
+            to_embed = _batches(platform, accepted)
+        with bar("Embedding", to_embed.texts) as advance:
+            embedder = platform.cached_embedder(advance)
+            for each in to_embed.batches:
+                embed(each, embedder, accepted.artifacts)
+    return to_embed
+
+
+def _batches(platform: Platform, accepted: Accepted) -> ToEmbed:
+    return batch(accepted, platform.cache, max_tasks=platform.settings.max_mapped_tasks)
 
 
 def _planned(changes: Changes, counts: dict[str, int], to_embed: ToEmbed) -> Plan:
