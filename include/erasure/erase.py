@@ -24,10 +24,10 @@ from include.erasure.rows import erase_rows
 from include.erasure.subject import CHUNKS, Derived, Subject, find_subject, nothing_derived
 from include.observability.log import stage
 from include.stages.forget import unused_vectors
+from include.storage.claims import run_folders, text_hashes
 from include.storage.conflicts import persistently
 from include.storage.history import Purged, prune, rewrite
 from include.storage.lake import Lake
-from include.storage.leases import run_folders, text_hashes
 from include.storage.tables import Tables
 from include.vectorstore import lance_indexes
 from include.vectorstore.protocol import VectorStore

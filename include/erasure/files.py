@@ -13,9 +13,9 @@ from pathlib import Path
 import polars as pl
 
 from include.erasure.subject import Subject
+from include.storage.claims import RunFolder, parquet_columns, run_folders
 from include.storage.files import local_path
 from include.storage.lake import Lake
-from include.storage.leases import RunFolder, parquet_columns, run_folders
 
 REPORTS = ("traces", "evaluations")
 """Folders of JSON files about answers and questions: one that names the document is deleted."""

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from include.observability.log import stage
+from include.storage.claims import run_folders, text_hashes
 from include.storage.conflicts import persistently
 from include.storage.history import delete_among
 from include.storage.keyed import KeyedTable
 from include.storage.lake import Lake
-from include.storage.leases import run_folders, text_hashes
 from include.storage.tables import Tables
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from include.commands.query import ask, trace
 from include.errors import ConfigurationError
 from include.stages.forget import forget, unused_vectors
 from include.stages.maintain import compact, prune
+from include.storage.claims import run_folders
 from include.storage.files import local_path
-from include.storage.leases import run_folders
 from include.wiring import Platform
 
 TEXT = "The {0} is a tree that is described here in a few plain words about {0}."
