@@ -130,6 +130,7 @@ def test_a_bad_document_is_set_aside_and_its_last_good_version_stays(world, corp
     (corpus / "birch.txt").write_text(text_about("birch-new"))
     receipt = run(platform := world())
     assert receipt["quarantined"] == 1
+    assert len(set(index_content(platform).values())) == 3
     assert platform.store.search_text(platform.index_name, "apple-one", 1)
     assert platform.store.search_text(platform.index_name, "birch-new", 1)
     assert platform.tables.quarantine.read(["reason"])["reason"].to_list() == ["empty"]
