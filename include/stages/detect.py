@@ -127,11 +127,12 @@ def _refused_files(quarantine: pl.DataFrame) -> pl.DataFrame:
 def _removed(
     found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame, tables: Tables
 ) -> pl.DataFrame:
-    """`id` of documents to retract: gone with their file, or dropped by a reviewer."""
+    """`id, uri` of documents to retract: gone with their file, or dropped by a reviewer."""
     reviews = tables.reviews.read(("id", "version"), {"decision": "drop"})
     dropped = quarantine.join(reviews, on=["id", "version"], how="semi")["id"]
     gone = pl.col("file_id").is_in(found.removed["id"].implode())
-    return manifest.filter(gone | pl.col("id").is_in(dropped.implode())).select("id")
+    removed = manifest.filter(gone | pl.col("id").is_in(dropped.implode()))["id"]
+    return tables.documents.lookup(removed.to_list(), ["id", "uri"]).sort("id")
 
 
 def _forgotten(

@@ -87,21 +87,29 @@ def publish(
         done = _publish_chunks(accepted, destination, accepted.changes.run_id)
         if done.version:
             destination.store.optimize(destination.index)
+        if destination.registry.live() is None:
+            # Once the manifest is written, no later run finds anything to do and says so.
+            _register(destination, accepted.changes.run_id, now)
         record(accepted, destination.tables, run_id=accepted.changes.run_id, now=now)
         receipt = _receipt(accepted, to_embed, done, destination.index, now)
-        destination.registry.record_sync(
-            destination.index,
-            receipt.run_id,
-            now,
-            embedder=destination.embedder,
-            chunker=destination.chunker,
-            dimensions=destination.dimensions,
-            documents=destination.tables.documents.count(),
-            chunks=destination.store.count(destination.index),
-        )
+        _register(destination, receipt.run_id, now)
         accepted.artifacts.write_json("receipt", asdict(receipt))
         event |= {"published": receipt.published, "retracted": receipt.retracted}
     return receipt
+
+
+def _register(destination: Destination, run_id: str, now: datetime) -> None:
+    """The index is live, with its counts as they are now."""
+    destination.registry.record_sync(
+        destination.index,
+        run_id,
+        now,
+        embedder=destination.embedder,
+        chunker=destination.chunker,
+        dimensions=destination.dimensions,
+        documents=destination.tables.documents.count(),
+        chunks=destination.store.count(destination.index),
+    )
 
 
 def _store_texts(accepted: Accepted, tables: Tables) -> None:

@@ -15,6 +15,7 @@ from include.commands.ingest import Switches, plan, sync
 from include.embedding.fake import FakeEmbedder
 from include.errors import GateError, SourceError, TransientError
 from include.settings import REPOSITORY, Settings
+from include.storage.registry import Registry
 from include.wiring import Platform
 
 PARAGRAPH = "Every {0} paragraph speaks of its {0} subject alone, in a few plain words about {0}."
@@ -224,6 +225,28 @@ def test_a_fault_of_the_chunker_sets_one_document_aside(world, corpus, monkeypat
     [row] = platform.tables.quarantine.read(["reason", "detail"]).rows(named=True)
     assert row["reason"] == "chunking_failed"
     assert "cedar" not in row["detail"]
+
+
+class DiesAtTheSecondWrite(Registry):
+    """A registry whose process is killed when it is written for the second time."""
+
+    writes = 0
+
+    def record_sync(self, *arguments, **facts):
+        self.writes += 1
+        if self.writes > 1:
+            raise KeyboardInterrupt
+        super().record_sync(*arguments, **facts)
+
+
+def test_a_first_run_killed_after_its_manifest_leaves_a_live_index(world, corpus):
+    platform = world()
+    platform.__dict__["registry"] = DiesAtTheSecondWrite(platform.lake.objects)
+    with pytest.raises(KeyboardInterrupt):
+        run(platform)
+    receipt = run(platform := world())
+    assert receipt["unchanged"] == 3
+    assert len(set(index_content(platform).values())) == 3
 
 
 def test_a_plan_counts_exactly_and_changes_nothing(world, corpus):
