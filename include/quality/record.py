@@ -87,7 +87,7 @@ def _validate(context: Any, check: SuiteCheck) -> Any:
     )
     frame = check.facts.select(suite.columns).to_pandas()
     return context.validation_definitions.add(validation).run(
-        batch_parameters={"dataframe": frame}, result_format="SUMMARY"
+        batch_parameters={"dataframe": frame}, result_format="BASIC"
     )
 
 

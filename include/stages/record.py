@@ -49,6 +49,8 @@ def set_aside(
     """Puts REJECTED rows into quarantine, and takes the ids `leaving` out of it, in one commit."""
     moment = pl.lit(now).dt.cast_time_unit("us")
     rejected = rejected.filter(pl.col("reason") != "vanished")
+    if rejected.is_empty() and not leaving:
+        return
     before = tables.quarantine.lookup(rejected["id"].to_list(), ["id", "first_seen", "tries"])
     rows = rejected.join(before, on="id", how="left").with_columns(
         pl.col("first_seen").fill_null(moment),
@@ -65,6 +67,8 @@ def _settled(accepted: Accepted, tables: Tables, rejected: pl.Series) -> list[st
     What a reviewer dropped leaves the index but stays here, so that it is not tried again.
     """
     held = tables.quarantine.read(["id", "file_id"])
+    if held.is_empty():
+        return []
     dropped = tables.reviews.read(["id"], {"decision": "drop"})["id"]
     read = pl.col("file_id").is_in(accepted.files.implode())
     gone = pl.col("id").is_in([*accepted.forgotten, *accepted.removed])

@@ -77,6 +77,8 @@ class KeyedTable:
     def lookup(self, keys: Sequence[str], columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows with these keys, in no particular order; absent keys have no row."""
         selected = list(columns or self.schema.names)
+        if not keys:
+            return _frame(self.schema.empty_table().select(selected))
         table = self.open() if len(keys) > _KEYS_IN_A_FILTER else None
         if table is None:
             return self.read(selected, {self.key: keys})
