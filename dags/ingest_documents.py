@@ -80,7 +80,7 @@ def ingest_documents() -> None:
     batches >> embed.expand(batch=batches) >> published
     batches >> published
     withheld(published)
-    tell_reviewers(published)  # type: ignore[arg-type]
+    tell_reviewers(published)  # type: ignore[arg-type, misc]
 
 
 ingest_documents()

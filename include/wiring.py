@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from include.deployment import Deployment, EnvironmentDeployment
 from include.documents import digest
 from include.errors import ConfigurationError
 from include.settings import Budgets, Settings
@@ -51,14 +52,18 @@ def new_run_id() -> str:
 
 
 class Platform:
-    """The adapters that the settings ask for, each made once."""
+    """The adapters that the settings ask for, each made once.
 
-    def __init__(self, settings: Settings) -> None:
+    `deployment` gives Airflow's Connections and Variables; by default the environment's.
+    """
+
+    def __init__(self, settings: Settings, deployment: Deployment | None = None) -> None:
         self.settings = settings
+        self.deployment = deployment or EnvironmentDeployment()
 
     def with_budgets(self, budgets: Mapping[str, object]) -> Platform:
         """The same platform under the budgets of an Airflow Variable."""
-        return Platform(replace(self.settings, budgets=Budgets.parse(budgets)))
+        return Platform(replace(self.settings, budgets=Budgets.parse(budgets)), self.deployment)
 
     @cached_property
     def lake(self) -> Lake:

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.errors import PermanentError
 from include.orchestration.assets import RAW_DOCUMENTS
+from include.orchestration.deployment import AirflowDeployment
 from include.settings import Settings
 from include.wiring import Platform
 
@@ -206,7 +207,7 @@ def forget_unused(*, keep_days: int) -> Json:
 def connected() -> Platform:
     """The platform under the settings of this process and the budgets of the Variable."""
     budgets = Variable.get("rag_budgets", default=None, deserialize_json=True)
-    platform = Platform(Settings.from_environment())
+    platform = Platform(Settings.from_environment(), AirflowDeployment())
     return platform.with_budgets(budgets) if budgets is not None else platform
 
 
