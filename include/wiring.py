@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from include.filters import Scope
     from include.quality.gate import Gate
     from include.retrieval.distinct import Distinct
-    from include.stages.detect import DetectOptions
+    from include.stages.detect import DetectOptions, Interrupted
     from include.stages.maintain import Upkeep
     from include.stages.publish import Destination
     from include.stages.reading import Reading
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from include.storage.lake import Lake
     from include.storage.lance import LanceDatabase
     from include.storage.lease import Lease
+    from include.storage.publishing import PublishMarks
     from include.storage.registry import Index, Registry
     from include.storage.sections import SectionTexts
     from include.storage.source import Source
@@ -99,6 +100,13 @@ class Platform:
         from include.vectorstore.lance import LanceVectorStore
 
         return LanceVectorStore(self.database, self.settings.metadata.fields)
+
+    @cached_property
+    def publishing(self) -> PublishMarks:
+        """The marks of publishes that have begun."""
+        from include.storage.publishing import PublishMarks
+
+        return PublishMarks(self.lake.objects)
 
     def adapt_index(self) -> None:
         """Gives the live index the columns of newly declared fields; otherwise does nothing.
@@ -182,7 +190,7 @@ class Platform:
         return EmbeddingCache(self.database, self.embedder.identity)
 
     def embedding_lease(self, run_id: str) -> Lease:
-        """What lets one sync at a time embed with this model."""
+        """What lets one run at a time embed with this model, in as many tasks as it has."""
         from include.storage.lease import Lease
 
         return Lease(self.lake.objects, f"embed-{self.embedder.identity.id}", run_id)
@@ -265,6 +273,23 @@ class Platform:
         fraction = self.settings.budgets.max_delete_fraction
         return DetectOptions(run_id=run_id, max_delete_fraction=fraction, **switches)
 
+    def interrupted(self, *, rebuild: bool = False) -> Interrupted | None:
+        """What the index holds, where it may differ from the manifest: after a run that died.
+
+        An index that is filled again may hold what was removed while another one was live.
+        """
+        from include.stages.detect import Interrupted
+
+        if not (rebuild or self.publishing.marks(self.index_name)):
+            return None
+        return Interrupted(self.store.versions(self.index_name))
+
+    def found_nothing(self) -> None:
+        """What a run does that has nothing to publish."""
+        self.adapt_index()
+        if self.publishing.marks():
+            self.publishing.settle(self.index_name, datetime.now(UTC))
+
     @cached_property
     def rules(self) -> Rules:
         """How files are read."""
@@ -322,6 +347,7 @@ class Platform:
             cache=self.cache,
             tables=self.tables,
             registry=self.registry,
+            marks=self.publishing,
         )
 
     def live_index(self) -> str:
@@ -389,7 +415,9 @@ class Platform:
         artifacts = self.artifacts(run_id)
         options = self.detect_options(run_id, allow_deletions=True)
         sources = list(self.sources.values())
-        return Listing(lambda: detect(sources, self.tables, artifacts, options), artifacts)
+        return Listing(
+            lambda: detect(sources, self.tables, artifacts, options, self.interrupted()), artifacts
+        )
 
     @cached_property
     def gate(self) -> Gate:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -64,11 +63,12 @@ def test_an_owner_that_was_killed_is_replaced_at_once(tmp_path: Path):
         assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"beat": 1, "pid": "x", "machine": 7}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"owner": 3, "members": {"a": "b"}}'])
 def test_a_damaged_or_foreign_lease_is_taken_after_the_silence(tmp_path: Path, content: bytes):
     LocalObjects(tmp_path).write("leases/work.json", content)
     with lease(tmp_path, seconds=0.3).held():
-        assert json.loads((tmp_path / "leases" / "work.json").read_bytes())["pid"] == os.getpid()
+        content = json.loads((tmp_path / "leases" / "work.json").read_bytes())
+        assert content["owner"] == "me"
 
 
 def test_an_owner_that_renews_is_not_replaced_however_long_it_takes(tmp_path: Path):
@@ -84,3 +84,54 @@ def test_an_owner_that_renews_is_not_replaced_however_long_it_takes(tmp_path: Pa
         order.append(("first", False))
     second.join()
     assert order == [("first", False), ("second", True)]
+
+
+def test_tasks_of_one_run_hold_it_together_and_another_run_waits_for_the_last(tmp_path: Path):
+    order, both = [], threading.Barrier(2)
+
+    def task(name: str, seconds: float) -> None:
+        with lease(tmp_path, "run", seconds=0.6).held() as waited:
+            both.wait(5)  # only passes when both are inside
+            time.sleep(seconds)
+            order.append((name, waited))
+
+    tasks = [threading.Thread(target=task, args=each) for each in (("short", 0.2), ("long", 1.5))]
+    for each in tasks:
+        each.start()
+    time.sleep(0.1)
+    with lease(tmp_path, "other", seconds=0.6).held() as waited:
+        order.append(("other", waited))
+    for each in tasks:
+        each.join()
+    assert order == [("short", False), ("long", False), ("other", True)]
+
+
+def test_a_task_that_was_killed_does_not_keep_its_run_in_the_lease(tmp_path: Path):
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with lease(tmp_path, "the other").held():
+            other.kill()
+            other.wait()
+    began = time.monotonic()
+    with lease(tmp_path, "me").held() as waited:
+        assert not waited
+    assert time.monotonic() - began < 5
+
+
+def test_fifty_members_at_once_all_get_in_and_leave_it_free(tmp_path: Path):
+    inside = []
+
+    def task() -> None:
+        with lease(tmp_path, "run", seconds=0.5).held():
+            time.sleep(0.6)
+            inside.append(1)
+
+    tasks = [threading.Thread(target=task) for _ in range(50)]
+    for each in tasks:
+        each.start()
+    for each in tasks:
+        each.join()
+    content = json.loads((tmp_path / "leases" / "work.json").read_bytes())
+    assert (len(inside), content["members"]) == (50, {})

@@ -58,7 +58,7 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
     done: Json = {"run_id": run_id, "embedded": 0, "reused": 0, "published": 0, "retracted": 0}
     counts, to_embed, withheld = {}, ToEmbed((), 0, 0, 0, 0), changes.withheld
     if changes.nothing:
-        platform.adapt_index()
+        platform.found_nothing()
     else:
         artifacts = platform.artifacts(run_id)
         prepared = _prepared(platform, artifacts, changes)
@@ -84,7 +84,8 @@ def _detected(platform: Platform, run_id: str, switches: Switches) -> Changes:
     platform.require_index(rebuild=switches.rebuild)
     options = platform.detect_options(run_id, **asdict(switches))
     sources = list(platform.sources.values())
-    return detect(sources, platform.tables, platform.artifacts(run_id), options)
+    interrupted = platform.interrupted(rebuild=switches.rebuild)
+    return detect(sources, platform.tables, platform.artifacts(run_id), options, interrupted)
 
 
 def _prepared(

@@ -38,9 +38,10 @@ def detect_changes(*, reread: bool) -> Json:
         platform.tables,
         _artifacts(platform),
         platform.detect_options(run_name(), reread=reread, allow_deletions=True),
+        platform.interrupted(),
     )
     if changes.nothing:
-        platform.adapt_index()
+        platform.found_nothing()
     return asdict(changes)
 
 
@@ -73,7 +74,11 @@ def plan_ingestion(params: Params, events: Any) -> Json:
     options = platform.detect_options(run_name(), rebuild=params["rebuild"], **switches)
     platform.require_index(rebuild=options.rebuild)
     changes = detect(
-        list(platform.sources.values()), platform.tables, _artifacts(platform), options
+        list(platform.sources.values()),
+        platform.tables,
+        _artifacts(platform),
+        options,
+        platform.interrupted(rebuild=options.rebuild),
     )
     if changes.nothing and not changes.withheld:
         raise AirflowSkipException(
@@ -115,12 +120,13 @@ def pass_gate(prepared: Json) -> list[Json]:
 
 
 def embed_texts(batch: Json) -> Json:
-    """Embeds one batch through the cache."""
+    """Embeds one batch through the cache, while no other run embeds with this model."""
     from include.stages.batch import Batch
     from include.stages.embed import embed
 
     platform = connected()
-    embedded = embed(_load(Batch, batch), platform.cached_embedder(), _artifacts(platform))
+    with platform.embedding_lease(run_name()).held():
+        embedded = embed(_load(Batch, batch), platform.cached_embedder(), _artifacts(platform))
     return asdict(embedded)
 
 

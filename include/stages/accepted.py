@@ -68,9 +68,15 @@ class Accepted:
 
     @property
     def removed(self) -> list[str]:
-        """Ids of documents gone from the source, or from their file of records."""
+        """Ids of documents gone from the source, or from their file of records.
+
+        What a dead run published is among them, unless this run has read it again.
+        """
         dropped = self._ids(self.checked.prepared.dropped_uri)
-        return [*self._ids(self.changes.removed_uri), *dropped]
+        stays = frozenset(self.documents["id"])
+        return [
+            name for name in (*self._ids(self.changes.removed_uri), *dropped) if name not in stays
+        ]
 
     @property
     def withheld(self) -> int:

@@ -34,12 +34,33 @@ class DetectOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """What the index holds (`document_id, version`), where a publish may lack its record."""
+
+    versions: pl.DataFrame
+
+    def unrecorded(self, manifest: pl.DataFrame) -> pl.Series:
+        """Ids of documents that the manifest does not know: to retract, unless they come again."""
+        ids = self.versions["document_id"].unique()
+        return ids.filter(~ids.is_in(manifest["id"].implode())).sort()
+
+    def unsettled(self, manifest: pl.DataFrame) -> pl.Series:
+        """Ids of documents of which the index does not hold the version that the manifest says."""
+        held = self.versions.rename({"document_id": "id"})
+        absent = manifest.filter(pl.col("chunks") > 0).join(held, on=["id", "version"], how="anti")
+        other = held.join(manifest, on=["id", "version"], how="anti")
+        other = other.join(manifest, on="id", how="semi")
+        return pl.concat([absent["id"], other["id"]]).unique()
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """Counts of documents by class, and the URIs of the rows to work on ("" when none).
 
     `touched` have a new stamp: the next stage tells whether content, metadata or nothing changed.
     `held` are in quarantine, unchanged. `withheld` are gone from the source but kept until a
-    person allows so large a deletion. `max_delete_fraction` is 1 where one did.
+    person allows so large a deletion. `max_delete_fraction` is 1 where one did. `unsettled_uri`
+    are documents to write although their content is what the manifest says.
     """
 
     run_id: str
@@ -56,6 +77,7 @@ class Changes:
     rows_uri: str
     removed_uri: str
     forgotten_uri: str
+    unsettled_uri: str = ""
 
     @property
     def nothing(self) -> bool:
@@ -64,24 +86,37 @@ class Changes:
 
 
 def detect(
-    sources: Sequence[Source], tables: Tables, artifacts: Artifacts, options: DetectOptions
+    sources: Sequence[Source],
+    tables: Tables,
+    artifacts: Artifacts,
+    options: DetectOptions,
+    interrupted: Interrupted | None = None,
 ) -> Changes:
     """Lists every source completely and compares it with the manifest.
 
-    Writes nothing when they agree. Raises SourceError when a source cannot be listed: a partial
-    listing must not delete anything.
+    With `interrupted`, the index is compared as well. Writes nothing when they agree. Raises
+    SourceError when a source cannot be listed: a partial listing must not delete anything.
     """
     with stage("detect", run=options.run_id) as event:
         listing = _listing(sources)
-        manifest = tables.documents.read([*STAMPS, "file_id"])
+        manifest = tables.documents.read(
+            [*STAMPS, "file_id", *(["version", "chunks"] if interrupted else [])]
+        )
         quarantine = tables.quarantine.read([*STAMPS, "file_id", "version"])
         if options.reread or options.rebuild:
             listing = listing.with_columns(stamp=pl.lit(""))
         listing = _distrusted(listing, quarantine)
+        unsettled = unrecorded = pl.Series("id", dtype=pl.String())
+        if interrupted:
+            unsettled = interrupted.unsettled(manifest)
+            unrecorded = interrupted.unrecorded(manifest)
+            files = manifest.filter(pl.col("id").is_in(unsettled.implode()))["file_id"]
+            listing = _unstamped(listing, files)
         found = diff(_files(manifest), listing, _refused_files(quarantine))
         gone = _removed(found, manifest, quarantine, tables)
         forgotten = _forgotten(found, manifest, quarantine, listing)
-        changes = _written(found, (gone, forgotten), manifest.height, artifacts, options)
+        lists = _Lists(gone, unrecorded, forgotten, unsettled)
+        changes = _written(found, lists, manifest.height, artifacts, options)
         event |= {
             name: getattr(changes, name)
             for name in ("listed", "added", "touched", "removed", "unchanged", "held", "withheld")
@@ -104,7 +139,11 @@ def _listing(sources: Iterable[Source]) -> pl.DataFrame:
 def _distrusted(listing: pl.DataFrame, quarantine: pl.DataFrame) -> pl.DataFrame:
     """The listing without the stamps of files whose rows are to be tried again."""
     again = quarantine.filter((pl.col("stamp") == "") & (pl.col("id") != pl.col("file_id")))
-    stale = pl.col("id").is_in(again["file_id"].implode())
+    return _unstamped(listing, again["file_id"])
+
+
+def _unstamped(listing: pl.DataFrame, files: pl.Series) -> pl.DataFrame:
+    stale = pl.col("id").is_in(files.implode())
     return listing.with_columns(stamp=pl.when(stale).then(pl.lit("")).otherwise("stamp"))
 
 
@@ -147,14 +186,24 @@ def _forgotten(
     return pl.concat([found.forgotten, gone])
 
 
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """What a difference of files does not say: `id, uri` of what is gone, and ids."""
+
+    gone: pl.DataFrame
+    unrecorded: pl.Series
+    forgotten: pl.Series
+    unsettled: pl.Series
+
+
 def _written(
     found: Difference,
-    gone: tuple[pl.DataFrame, pl.Series],
+    lists: _Lists,
     documents: int,
     artifacts: Artifacts,
     options: DetectOptions,
 ) -> Changes:
-    removed, forgotten = gone
+    removed, forgotten = lists.gone, lists.forgotten
     listed = found.added.height + found.touched.height + found.unchanged + found.held.height
     fraction = 1.0 if options.allow_deletions else options.max_delete_fraction
     withheld = 0
@@ -167,6 +216,9 @@ def _written(
             f"more than max_delete_fraction {fraction} allows, so they stay "
             f"searchable. If it is intended, run again with deletions allowed."
         )
+    # They were never a run's to keep, so nobody has to allow it.
+    lost = lists.unrecorded.to_frame("id").with_columns(uri=pl.lit(""))
+    removed = pl.concat([removed.select("id", "uri"), lost])
     rows = pl.concat([found.added, found.touched])
     return Changes(
         run_id=options.run_id,
@@ -182,7 +234,10 @@ def _written(
         max_delete_fraction=fraction,
         rows_uri=artifacts.write("changes", rows) if rows.height else "",
         removed_uri=artifacts.write("removed", removed) if removed.height else "",
-        forgotten_uri=artifacts.write("forgotten", forgotten.to_frame("id"))
-        if len(forgotten)
-        else "",
+        forgotten_uri=_ids("forgotten", forgotten, artifacts),
+        unsettled_uri=_ids("unsettled", lists.unsettled, artifacts),
     )
+
+
+def _ids(name: str, ids: pl.Series, artifacts: Artifacts) -> str:
+    return artifacts.write(name, ids.to_frame("id")) if len(ids) else ""

@@ -27,7 +27,9 @@ _COLUMNS = (
 class Known:
     """The manifest's rows of these files, and the contents around them."""
 
-    def __init__(self, files: pl.DataFrame, gone: pl.DataFrame, tables: Tables) -> None:
+    def __init__(
+        self, files: pl.DataFrame, gone: pl.DataFrame, unsettled: pl.DataFrame, tables: Tables
+    ) -> None:
         manifest = tables.documents.read(_COLUMNS)
         self.total = manifest.height
         here = manifest.filter(pl.col("file_id").is_in(files["id"].implode()))
@@ -44,6 +46,7 @@ class Known:
                 named=True
             )
         }
+        self._unsettled = frozenset(unsettled["id"])
         erased = tables.erasures.read(("id", "version"))
         self._erased = frozenset(erased["id"]) | frozenset(erased["version"]) - {""}
 
@@ -52,9 +55,9 @@ class Known:
         return self._rows.get(name)
 
     def content(self, name: str) -> object:
-        """The hash of the content that the manifest has for a document; None for a new one."""
+        """The hash of the content that the index has for a document; None where it is not known."""
         row = self._rows.get(name)
-        return row["content_hash"] if row else None
+        return row["content_hash"] if row and name not in self._unsettled else None
 
     def documents_of(self, file: str) -> Set[str]:
         """The ids of all documents that the manifest has of a file."""
@@ -70,7 +73,10 @@ class Known:
 
     def classify(self, document: Row) -> str:
         """The document's class of change; each removed document is moved once."""
-        prior = self._rows.get(str(document["id"]))
+        name = str(document["id"])
+        prior = self._rows.get(name)
+        if prior and name in self._unsettled:
+            return "changed"
         change = classify(prior, document, removed=self._removed, remaining=self._remaining)
         if change == "moved":
             content = str(document["content_hash"])

@@ -71,12 +71,12 @@ def prepare(
     Memory is bounded by one part of rows and the largest file. Raises nothing because of a
     document. `on_progress` is called with 1 after each file.
     """
-    rows, gone = (
+    rows, gone, unsettled = (
         artifacts.read(uri) if uri else pl.DataFrame(schema=IDS)
-        for uri in (changes.rows_uri, changes.removed_uri)
+        for uri in (changes.rows_uri, changes.removed_uri, changes.unsettled_uri)
     )
     with stage("prepare", run=changes.run_id) as event, ExitStack() as stack:
-        known = Known(rows, gone, tables)
+        known = Known(rows, gone, unsettled, tables)
         work = _Preparation(reading, known, _Writers(artifacts, stack))
         extractor = stack.enter_context(reading.extractor())
         for file in read_files(rows.iter_rows(named=True), reading, known.content, extractor):

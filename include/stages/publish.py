@@ -2,7 +2,8 @@
 
 The order makes every crash harmless: texts first (content-addressed, never wrong), then the
 commit that readers see, then the manifest. A run killed in between finds its documents still to
-do, their vectors in the cache and their rows already there, and only completes the record.
+do, their vectors in the cache and their rows already there, and only completes the record; for
+what has changed at the source meanwhile it leaves a mark (`storage/publishing`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from include.stages.batch import ToEmbed
 from include.stages.record import record
 from include.stages.signatures import sign_texts
 from include.stages.verdict import judge_vectors
+from include.storage.publishing import PublishMarks
 from include.storage.registry import Registry
 from include.storage.tables import Tables
 from include.vectorstore.protocol import Published, VectorStore, chunk_schema
@@ -45,6 +47,7 @@ class Destination:
     cache: EmbeddingCache
     tables: Tables
     registry: Registry
+    marks: PublishMarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def publish(
     """
     with stage("publish", run=accepted.changes.run_id, index=destination.index) as event:
         _store_texts(accepted, destination.tables)
+        destination.marks.begin(accepted.changes.run_id, destination.index, now)
         done = _publish_chunks(accepted, destination, accepted.changes.run_id)
         if done.version:
             destination.store.optimize(destination.index)
@@ -93,6 +97,8 @@ def publish(
         record(accepted, destination.tables, run_id=accepted.changes.run_id, now=now)
         receipt = _receipt(accepted, to_embed, done, destination.index, now)
         _register(destination, receipt.run_id, now)
+        destination.marks.end(receipt.run_id)
+        destination.marks.settle(destination.index, now)
         accepted.artifacts.write_json("receipt", asdict(receipt))
         event |= {"published": receipt.published, "retracted": receipt.retracted}
     return receipt

@@ -2,6 +2,8 @@
 
 lake.json      the format of everything below
 registry.json  which index is live
+leases/        who is embedding
+publishing/    which runs have begun to publish
 tables/        LanceDB tables
 runs/<run>/    artifacts of one run
 """

@@ -88,6 +88,13 @@ class LanceVectorStore:
         where = None if documents is None else {"document_id": documents}
         return self._index(index).read(["id", "document_id", "version", "row_hash"], where)
 
+    def versions(self, index: str) -> pl.DataFrame:
+        """`document_id, version`: every version of every document of which there are chunks.
+
+        Empty when there is no such index.
+        """
+        return self._index(index).read(["document_id", "version"]).unique()
+
     def publish(self, index: str, upserts: pa.Table, stale: Sequence[str]) -> Published:
         """In one atomic commit: rows of `upserts` in (replacing equal ids), ids in `stale` out.
 

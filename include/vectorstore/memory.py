@@ -88,6 +88,10 @@ class MemoryVectorStore:
             orient="row",
         )
 
+    def versions(self, index: str) -> pl.DataFrame:
+        """`document_id, version`: every version of every document of which there are chunks."""
+        return self.rows(index).select("document_id", "version").unique()
+
     def publish(self, index: str, upserts: pa.Table, stale: Sequence[str]) -> Published:
         """In one step: rows of `upserts` in (replacing equal ids), ids in `stale` out.
 

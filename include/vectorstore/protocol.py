@@ -85,6 +85,10 @@ class VectorStore(Protocol):
         """`id, document_id, version, row_hash` of every chunk of these documents (all by default)."""
         ...
 
+    def versions(self, index: str) -> pl.DataFrame:
+        """`document_id, version`: every version of every document of which there are chunks."""
+        ...
+
     def publish(self, index: str, upserts: pa.Table, stale: Sequence[str]) -> Published:
         """In one atomic commit: rows of `upserts` in (replacing equal ids), ids in `stale` out.
 

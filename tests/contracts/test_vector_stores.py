@@ -208,6 +208,14 @@ def test_rows_are_those_of_the_documents_asked_for(store: VectorStore) -> None:
     }
 
 
+def test_versions_are_those_of_which_there_are_chunks(store: VectorStore) -> None:
+    store.publish(INDEX, table(chunk("d1/1"), chunk("d1/2", version="v2"), chunk("d1/3")), [])
+    found = store.versions(INDEX)
+    first = chunk("d1/1")["version"]
+    assert set(found.iter_rows()) == {("d1", first), ("d1", "v2")}
+    assert store.versions("absent").is_empty()
+
+
 def test_a_hit_carries_the_chunk_and_where_it_came_from(store: VectorStore) -> None:
     row = chunk(
         "d/1",

@@ -45,6 +45,12 @@ BREAKAGES = {
     "no primary key": Breakage(
         "include/storage/lance.py", ".with_metadata(_PRIMARY_KEY)", "", [CONCURRENCY]
     ),
+    "no mark": Breakage(
+        "include/stages/publish.py",
+        "        destination.marks.begin(accepted.changes.run_id, destination.index, now)\n",
+        "",
+        [KILLS, "tests/stages/test_interrupted.py"],
+    ),
     "no cache": Breakage(
         "include/embedding/cache.py",
         "        self._cache.put(hashes, vectors)\n",
@@ -70,7 +76,7 @@ BREAKAGES = {
     ),
     "no lease": Breakage(
         "include/storage/lease.py",
-        "or _is_over(stored):",
+        "or holder.is_over:",
         "or True:",
         [f"{CONCURRENCY}::test_three_syncs_at_once_all_succeed_and_give_one_index"],
     ),

@@ -48,6 +48,7 @@ class Scene:
         self.corpus.write()
         if not self.cold:
             assert self.run(roles.sync, self.lake("before")) == 0
+            shutil.copytree(self.corpus.folder, self.root / "unedited")
             self.corpus.edit()
         assert self.run(roles.sync, self.lake("fresh")) == 0
         began = time.monotonic()
@@ -59,6 +60,21 @@ class Scene:
     def lake(self, name: str) -> Path:
         """The folder of the lake of this name."""
         return self.root / name
+
+    @contextmanager
+    def taken_back(self) -> Iterator[None]:
+        """During the block the source is as it was before the edits, times and all."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        source, other = self.corpus.folder, self.root / "unedited"
+        source.rename(self.root / "between")
+        other.rename(source)
+        (self.root / "between").rename(other)
 
     def clone(self) -> Path:
         """A lake of its own in the state before the edits."""
@@ -155,9 +171,9 @@ class Scene:
             ended(reader)
             report |= json.loads(name.with_suffix(".json").read_text())
 
-    def differences(self, lake: Path) -> list[str]:
-        """What is not as in the fresh lake; nothing, once a sync has succeeded."""
-        mine, fresh = self.platform(lake), self.platform(self.lake("fresh"))
+    def differences(self, lake: Path, model: str = "fresh") -> list[str]:
+        """What is not as in the lake `model`; nothing, once a sync has succeeded."""
+        mine, fresh = self.platform(lake), self.platform(self.lake(model))
         found = []
         for name, one, other in (
             ("chunks", chunks(mine), chunks(fresh)),

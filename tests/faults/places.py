@@ -24,6 +24,8 @@ PLACES = {
     "index creation": ("include.vectorstore.lance", "LanceVectorStore.create"),
     "publish commit": ("include.vectorstore.lance", "LanceVectorStore.publish"),
     "index refresh": ("include.vectorstore.lance", "LanceVectorStore.optimize"),
+    "mark": ("include.storage.publishing", "PublishMarks.begin"),
+    "end of mark": ("include.storage.publishing", "PublishMarks.end"),
     "manifest": ("include.stages.publish", "record"),
     "quarantine": ("include.stages.record", "set_aside"),
     "registry": ("include.storage.registry", "Registry.record_sync"),

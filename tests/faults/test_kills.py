@@ -9,7 +9,14 @@ import pytest
 
 from tests.faults import roles
 from tests.faults.lakes import Scene
-from tests.faults.trials import Place, killed_after, killed_at, somewhere
+from tests.faults.trials import (
+    Place,
+    killed_after,
+    killed_at,
+    somewhere,
+    taken_back_after,
+    taken_back_at,
+)
 
 AIMED: list[Place] = [
     ("embed", "before", 1),
@@ -44,6 +51,20 @@ def test_killed_at_random_moments_a_run_converges(small: Scene):
         moment = chance.uniform(0.0, small.wall_seconds)
         print(f"seed {seed}: after {moment:.3f} s")
         killed_after(small, [moment]).require_promises()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_edits_taken_back_after_a_kill_are_taken_back_in_the_index(small: Scene, moment: str):
+    outcome = taken_back_at(small, ("publish commit", moment, 1))
+    assert outcome.kills == 1
+    outcome.require_promises()
+
+
+def test_a_source_that_goes_back_after_a_kill_at_a_random_moment_is_followed(small: Scene):
+    chance = random.Random(seed := secrets.randbelow(10**6))
+    moment = chance.uniform(0.5, 1.0) * small.wall_seconds
+    print(f"seed {seed}: after {moment:.3f} s")
+    taken_back_after(small, [moment]).require_promises()
 
 
 def test_maintenance_that_is_killed_harms_nothing(small: Scene):

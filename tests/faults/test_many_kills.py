@@ -14,7 +14,14 @@ import pytest
 
 from tests.faults import roles
 from tests.faults.lakes import Scene
-from tests.faults.trials import Outcome, aimed, killed_after, killed_at
+from tests.faults.trials import (
+    Outcome,
+    aimed,
+    killed_after,
+    killed_at,
+    taken_back_after,
+    taken_back_at,
+)
 
 pytestmark = pytest.mark.faults
 SEED = int(os.environ.get("FAULTS_SEED") or secrets.randbelow(10**6))
@@ -34,6 +41,18 @@ def test_a_first_run_killed_at_50_random_moments_converges_each_time(cold: Scene
 def test_a_run_killed_before_in_and_after_every_step_converges(large: Scene):
     places = aimed(large, random.Random(SEED + 2))
     _report("edited corpus, every place", (lambda at=at: killed_at(large, at) for at in places))
+
+
+def test_a_source_that_goes_back_after_a_kill_is_followed(large: Scene):
+    chance = random.Random(SEED + 3)
+    late = ("publish commit", "index refresh", "manifest", "registry", "mark", "end of mark")
+    places = [at for at in aimed(large, chance) if at[0] in late]
+    moments = [chance.uniform(0, large.wall_seconds) for _ in range(10)]
+    _report("edits taken back, places", (lambda at=at: taken_back_at(large, at) for at in places))
+    _report(
+        "edits taken back, moments",
+        (lambda at=at: taken_back_after(large, [at]) for at in moments),
+    )
 
 
 def test_maintenance_killed_in_the_middle_of_every_table_harms_nothing(large: Scene):

@@ -49,6 +49,26 @@ def killed_after(scene: Scene, moments: Sequence[float], **chosen: Any) -> Outco
     )
 
 
+def taken_back_after(scene: Scene, moments: Sequence[float]) -> Outcome:
+    """Runs are killed after so many seconds, then all edits are taken back before the last one."""
+    return _taken_back(
+        scene, lambda lake: [kill(scene.start(roles.sync, lake), each) for each in moments]
+    )
+
+
+def taken_back_at(scene: Scene, place: Place) -> Outcome:
+    """The run dies at a place in the code, then all edits are taken back."""
+    return _taken_back(scene, lambda lake: [scene.run(roles.sync, lake, kill=place) == -9])
+
+
+def _taken_back(scene: Scene, disturb: Callable[[Path], list[bool]]) -> Outcome:
+    source = scene.taken_back()
+    try:
+        return _trial(scene, disturb, "before", source.__enter__)
+    finally:
+        source.__exit__(None, None, None)
+
+
 def somewhere(scene: Scene, chance: random.Random, place: str) -> Place:
     """A random moment inside a random call of this place."""
     calls = scene.seconds[place]
@@ -66,12 +86,18 @@ def aimed(scene: Scene, chance: random.Random) -> list[Place]:
     return found
 
 
-def _trial(scene: Scene, disturb: Callable[[Path], list[bool]]) -> Outcome:
+def _trial(
+    scene: Scene,
+    disturb: Callable[[Path], list[bool]],
+    model: str = "fresh",
+    before_the_last: Callable[[], None] = lambda: None,
+) -> Outcome:
     lake = scene.clone()
     with scene.watched(lake) as report:
         kills = sum(disturb(lake))
+        before_the_last()
         status = ended(scene.start(roles.sync, lake))
-    differences = scene.differences(lake) if status == 0 else ["the last run failed"]
+    differences = scene.differences(lake, model) if status == 0 else ["the last run failed"]
     outcome = Outcome(
         kills=kills,
         status=status,
