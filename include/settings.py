@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeVar
@@ -221,21 +221,8 @@ class Settings:
                 phone_regions=read.codes("RAG_PHONE_REGIONS", r"[A-Z]{2}", "like US DE"),
             ),
             lake_uri=_uris("RAG_LAKE_URI", read.text("RAG_LAKE_URI", _local("data/lake")))[0],
-            embedding=EmbeddingSettings(
-                **_embedder(read.text("RAG_EMBEDDER", "local:all-MiniLM-L6-v2")),
-                precision=read.choice("RAG_EMBEDDER_PRECISION", "fp32", ("fp32", "int8")),
-                engine=read.choice("RAG_EMBEDDER_ENGINE", "auto", ("auto", "openvino", "torch")),
-                model_cache=Path(
-                    read.text("RAG_MODEL_CACHE", str(REPOSITORY / ".cache" / "models"))
-                ).expanduser(),
-                batch_texts=read.number("RAG_EMBED_BATCH_TEXTS", 512, 1, 100_000),
-            ),
-            chunking=ChunkingSettings(
-                tokens=read.number("RAG_CHUNK_TOKENS", 256, 16, 1_000_000),
-                overlap_tokens=read.number("RAG_CHUNK_OVERLAP_TOKENS", 32, 0, 1_000_000),
-                parent_tokens=read.number("RAG_CHUNK_PARENT_TOKENS", 1_024, 16, 1_000_000),
-                **_strategies(read.text("RAG_CHUNK_STRATEGY", STRATEGIES[0])),
-            ),
+            embedding=_embedding(read),
+            chunking=_chunking(read),
             gate=GateSettings(max_bad_fraction=read.fraction("RAG_MAX_BAD_FRACTION", 0.2)),
             metadata=_metadata(read),
             search=SearchSettings(read.switch("RAG_DEDUPLICATE_RESULTS", "false")),
@@ -251,6 +238,42 @@ class Settings:
         read.refuse_unknown()
         settings._refuse_contradictions()
         return settings
+
+    @property
+    def index_values(self) -> dict[str, str]:
+        """What makes an index what it is, as `RAG_*` values that give the same one again."""
+        embedding, chunking = self.embedding, self.chunking
+        overrides = (f"{media_type}={name}" for media_type, name in chunking.by_media_type)
+        return {
+            "RAG_EMBEDDER": f"{embedding.provider}:{embedding.name}",
+            "RAG_EMBEDDER_PRECISION": embedding.precision,
+            "RAG_CHUNK_STRATEGY": " ".join((chunking.strategy, *overrides)),
+            "RAG_CHUNK_TOKENS": str(chunking.tokens),
+            "RAG_CHUNK_OVERLAP_TOKENS": str(chunking.overlap_tokens),
+            "RAG_CHUNK_PARENT_TOKENS": str(chunking.parent_tokens),
+        }
+
+    def with_index(self, values: Mapping[str, str]) -> Settings:
+        """These settings for another index: embedder and chunker as the values given say.
+
+        What they do not name stays. Raises ConfigurationError for a value that cannot be used, and
+        for one that makes no index.
+        """
+        if unknown := sorted(values.keys() - self.index_values.keys()):
+            raise ConfigurationError(
+                f"{unknown[0]} does not make an index what it is; {', '.join(self.index_values)} do."
+            )
+        read = _Reader(self.index_values | dict(values))
+        own = self.embedding
+        embedding = replace(
+            _embedding(read),
+            engine=own.engine,
+            model_cache=own.model_cache,
+            batch_texts=own.batch_texts,
+        )
+        changed = replace(self, embedding=embedding, chunking=_chunking(read))
+        changed._refuse_contradictions()
+        return changed
 
     def _refuse_contradictions(self) -> None:
         chunking = self.chunking
@@ -345,6 +368,27 @@ class _Reader:
                 near = difflib.get_close_matches(name, self._known, 1)
                 hint = f" Did you mean {near[0]}?" if near else " See .env.example."
                 raise ConfigurationError(f"{name} is not a setting of this platform.{hint}")
+
+
+def _embedding(read: _Reader) -> EmbeddingSettings:
+    return EmbeddingSettings(
+        **_embedder(read.text("RAG_EMBEDDER", "local:all-MiniLM-L6-v2")),
+        precision=read.choice("RAG_EMBEDDER_PRECISION", "fp32", ("fp32", "int8")),
+        engine=read.choice("RAG_EMBEDDER_ENGINE", "auto", ("auto", "openvino", "torch")),
+        model_cache=Path(
+            read.text("RAG_MODEL_CACHE", str(REPOSITORY / ".cache" / "models"))
+        ).expanduser(),
+        batch_texts=read.number("RAG_EMBED_BATCH_TEXTS", 512, 1, 100_000),
+    )
+
+
+def _chunking(read: _Reader) -> ChunkingSettings:
+    return ChunkingSettings(
+        tokens=read.number("RAG_CHUNK_TOKENS", 256, 16, 1_000_000),
+        overlap_tokens=read.number("RAG_CHUNK_OVERLAP_TOKENS", 32, 0, 1_000_000),
+        parent_tokens=read.number("RAG_CHUNK_PARENT_TOKENS", 1_024, 16, 1_000_000),
+        **_strategies(read.text("RAG_CHUNK_STRATEGY", STRATEGIES[0])),
+    )
 
 
 def _columns(name: str, value: str) -> dict[str, tuple[str, ...]]:

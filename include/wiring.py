@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from include.quality.gate import Gate
     from include.retrieval.distinct import Distinct
     from include.stages.detect import DetectOptions, Interrupted
+    from include.stages.fill import Filler
     from include.stages.maintain import Upkeep
     from include.stages.publish import Destination
     from include.stages.reading import Reading
@@ -257,7 +258,7 @@ class Platform:
             raise ConfigurationError(
                 f"RAG_EMBEDDER and RAG_CHUNK_* ask for the index {self.index_name!r}, but "
                 f"{live.name!r} is live. Set them back, or fill the new index and switch to it: "
-                f"`python -m include sync --rebuild` (`plan --rebuild` tells what it costs)."
+                f"`python -m include reembed`, then `promote` (`plan --target` tells what it costs)."
             )
 
     def artifacts(self, run_id: str) -> Artifacts:
@@ -276,17 +277,23 @@ class Platform:
     def interrupted(self, *, rebuild: bool = False) -> Interrupted | None:
         """What the index holds, where it may differ from the manifest: after a run that died.
 
-        An index that is filled again may hold what was removed while another one was live.
+        An index that is filled again may hold what was removed while another one was live; so may
+        one to which somebody switched.
         """
         from include.stages.detect import Interrupted
 
-        if not (rebuild or self.publishing.marks(self.index_name)):
+        last = self.registry.last_sync()
+        switched = last is not None and last["index"] != self.index_name
+        if not (rebuild or switched or self.publishing.marks(self.index_name)):
             return None
         return Interrupted(self.store.versions(self.index_name))
 
     def found_nothing(self) -> None:
         """What a run does that has nothing to publish."""
         self.adapt_index()
+        live, last = self.registry.live(), self.registry.last_sync()
+        if live and live.name == self.index_name and last and last["index"] != live.name:
+            self.registry.record_sync(live.name, str(last["run_id"]), datetime.now(UTC))
         if self.publishing.marks():
             self.publishing.settle(self.index_name, datetime.now(UTC))
 
@@ -348,6 +355,20 @@ class Platform:
             tables=self.tables,
             registry=self.registry,
             marks=self.publishing,
+            settings=self.settings.index_values,
+        )
+
+    @cached_property
+    def filler(self) -> Filler:
+        """What fills the configured index from stored texts."""
+        from include.stages.fill import Filler
+
+        return Filler(
+            destination=self.destination,
+            chunker=self.chunker,
+            embedder=self.cached_embedder,
+            lease=self.embedding_lease,
+            max_tasks=self.settings.max_mapped_tasks,
         )
 
     def live_index(self) -> str:

@@ -90,7 +90,7 @@ def test_every_setting_is_documented_in_the_example_file():
     documented = (REPOSITORY / ".env.example").read_text()
     source = (REPOSITORY / "include" / "settings.py").read_text()
     for name in {word.strip('"') for word in source.split() if word.startswith('"RAG_')}:
-        assert name.strip('",)(') in documented, name
+        assert name.strip('",)(:') in documented, name
 
 
 def test_the_env_file_gives_what_the_shell_does_not(tmp_path, monkeypatch):

@@ -7,9 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from include.documents import Block, ParsedText
+from include.documents import ParsedText
 from include.stages.detect import detect
 from include.stages.prepare import prepare
+from include.stages.stored import stored_text
 from include.wiring import Platform, new_run_id
 
 Document = dict[str, Any]
@@ -34,7 +35,7 @@ def documents(platform: Platform) -> Iterator[list[Document]]:
 
 def parsed(document: Mapping[str, Any]) -> ParsedText:
     """The document's text and structure."""
-    return ParsedText(document["text"], tuple(Block(**block) for block in document["blocks"]))
+    return stored_text(document)
 
 
 def _from_source(platform: Platform) -> Iterator[list[Document]]:
@@ -47,6 +48,6 @@ def _from_source(platform: Platform) -> Iterator[list[Document]]:
         for uri in prepare(changes, reading, platform.tables, artifacts).documents:
             rows: pl.DataFrame = artifacts.read(uri)
             for part in rows.sort("uri").iter_slices(DOCUMENTS_AT_ONCE):
-                yield part.select(*_COLUMNS, "text", "blocks").to_dicts()
+                yield part.select(*_COLUMNS, "text", "blocks", "pages").to_dicts()
     finally:
         artifacts.remove()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from include.commands.progress import bar
+from include.indexes import following, keep_others
 from include.planning import Plan
 from include.stages.accepted import Accepted, Checked
 from include.stages.batch import ToEmbed, batch
@@ -34,6 +35,7 @@ class Switches:
 def plan(platform: Platform, switches: Switches = Switches()) -> Json:
     """What `sync` would do now, counted exactly; spends and changes nothing."""
     run_id = f"plan-{new_run_id()}"
+    platform = platform if switches.rebuild else following(platform)
     artifacts = platform.artifacts(run_id)
     try:
         changes = _detected(platform, run_id, switches)
@@ -54,6 +56,7 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
     """
     began = time.monotonic()
     run_id = new_run_id()
+    platform = platform if switches.rebuild else following(platform)
     changes = _detected(platform, run_id, switches)
     done: Json = {"run_id": run_id, "embedded": 0, "reused": 0, "published": 0, "retracted": 0}
     counts, to_embed, withheld = {}, ToEmbed((), 0, 0, 0, 0), changes.withheld
@@ -69,6 +72,7 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
         done = asdict(publish(accepted, to_embed, platform.destination, now=now))
         counts = accepted.counts()
         withheld = accepted.withheld
+        keep_others(platform, run_id, [*accepted.documents["id"], *accepted.removed])
     receipt = {
         **_planned(changes, counts, to_embed).to_json(),
         **done,

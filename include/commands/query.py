@@ -10,6 +10,7 @@ from typing import Any
 
 from include.documents import Hit
 from include.errors import ConfigurationError
+from include.indexes import of_index
 from include.retrieval.search import Mode, Searcher
 from include.wiring import Platform
 
@@ -37,11 +38,12 @@ def searcher(
 ) -> Searcher:
     """A searcher on the live index, or on the one named, within what it is narrowed to.
 
-    Raises ConfigurationError when there is none yet, when another model filled it, or for a filter
-    that cannot be read.
+    Its own model embeds the question, whatever RAG_EMBEDDER says. Raises ConfigurationError when
+    there is none yet, when it is not known what filled it, or for a filter that cannot be read.
     """
-    scope = platform.scope(narrowing.filter, narrowing.principals)
     name = index or platform.live_index()
+    platform = of_index(platform, name)
+    scope = platform.scope(narrowing.filter, narrowing.principals)
     if platform.registry.get(name).embedder != platform.embedder.identity.id:
         raise ConfigurationError(
             f"The index {name!r} was filled by {platform.registry.get(name).embedder!r}; the "

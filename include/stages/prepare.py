@@ -202,7 +202,7 @@ class _Preparation:
         document["text_hash"] = text_hash(parsed.text)
         prior, change = self._known.document(str(document["id"])), self._known.classify(document)
         chunker = self._reading.chunker.of(str(document["media_type"]))
-        spans = _chunked(chunker, parsed)
+        spans = chunked(chunker, parsed)
         document |= {
             "change": change,
             "chunks": len(spans),
@@ -210,6 +210,7 @@ class _Preparation:
             "first_ingested": prior["first_ingested"] if prior else None,
             "text": parsed.text,
             "blocks": [(each.kind, each.start, each.end, each.level) for each in parsed.blocks],
+            "pages": list(parsed.pages),
         }
         columns = chunk_columns(document, parsed, spans, chunker.id)
         self._writers.chunks.extend(columns)
@@ -236,7 +237,7 @@ class _Preparation:
         }
 
 
-def _chunked(chunker: Chunker, parsed: ParsedText) -> Sequence[Span]:
+def chunked(chunker: Chunker, parsed: ParsedText) -> Sequence[Span]:
     """The document's spans. Whatever goes wrong in here is about this document alone."""
     try:
         return chunker.chunk(parsed.text, parsed.blocks)

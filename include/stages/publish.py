@@ -8,6 +8,7 @@ what has changed at the source meanwhile it leaves a mark (`storage/publishing`)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -36,7 +37,7 @@ ROWS_PER_COMMIT = 100_000
 class Destination:
     """Where a run is published to: the index and what names it, its store, the tables beside it.
 
-    `embedder` and `chunker` are identities.
+    `embedder` and `chunker` are identities, `settings` the values that make the index.
     """
 
     index: str
@@ -48,6 +49,7 @@ class Destination:
     tables: Tables
     registry: Registry
     marks: PublishMarks
+    settings: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +90,13 @@ def publish(
     with stage("publish", run=accepted.changes.run_id, index=destination.index) as event:
         _store_texts(accepted, destination.tables)
         destination.marks.begin(accepted.changes.run_id, destination.index, now)
-        done = _publish_chunks(accepted, destination, accepted.changes.run_id)
-        if done.version:
-            destination.store.optimize(destination.index)
+        done = publish_chunks(accepted, destination, accepted.changes.run_id)
         if destination.registry.live() is None:
             # Once the manifest is written, no later run finds anything to do and says so.
-            _register(destination, accepted.changes.run_id, now)
+            _register(destination, accepted.changes.run_id, now, switch=True)
         record(accepted, destination.tables, run_id=accepted.changes.run_id, now=now)
         receipt = _receipt(accepted, to_embed, done, destination.index, now)
-        _register(destination, receipt.run_id, now)
+        _register(destination, receipt.run_id, now, switch=accepted.changes.rebuild)
         destination.marks.end(receipt.run_id)
         destination.marks.settle(destination.index, now)
         accepted.artifacts.write_json("receipt", asdict(receipt))
@@ -104,8 +104,8 @@ def publish(
     return receipt
 
 
-def _register(destination: Destination, run_id: str, now: datetime) -> None:
-    """The index is live, with its counts as they are now."""
+def _register(destination: Destination, run_id: str, now: datetime, *, switch: bool) -> None:
+    """The index with its counts as they are now; live from now on with `switch`."""
     destination.registry.record_sync(
         destination.index,
         run_id,
@@ -113,6 +113,9 @@ def _register(destination: Destination, run_id: str, now: datetime) -> None:
         embedder=destination.embedder,
         chunker=destination.chunker,
         dimensions=destination.dimensions,
+        settings=destination.settings,
+        missing=0,
+        switch=switch,
         documents=destination.tables.documents.count(),
         chunks=destination.store.count(destination.index),
     )
@@ -120,12 +123,12 @@ def _register(destination: Destination, run_id: str, now: datetime) -> None:
 
 def _store_texts(accepted: Accepted, tables: Tables) -> None:
     for part in accepted.document_parts():
-        texts = part.select("text_hash", "text", "blocks").unique("text_hash").collect()
+        texts = part.select("text_hash", "text", "blocks", "pages").unique("text_hash").collect()
         tables.texts.insert_missing(texts)
         sign_texts(tables, texts)
 
 
-def _publish_chunks(accepted: Accepted, destination: Destination, run_id: str) -> Published:
+def publish_chunks(accepted: Accepted, destination: Destination, run_id: str) -> Published:
     """One commit of all differences between what is prepared and what the index holds."""
     store, index = destination.store, destination.index
     store.create(index, destination.dimensions)
@@ -137,6 +140,8 @@ def _publish_chunks(accepted: Accepted, destination: Destination, run_id: str) -
     for part, gone in _slices(changed, stale):
         upserts = _rows(accepted, part, destination, run_id)
         total = _sum(total, store.publish(index, upserts, gone["id"].to_list()))
+    if total.version:
+        store.optimize(index)
     return total
 
 

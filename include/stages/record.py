@@ -11,7 +11,9 @@ from include.stages.accepted import Accepted
 from include.stages.rows import PREPARED
 from include.storage.tables import Tables
 
-MANIFEST = [name for name in PREPARED if name not in ("change", "released", "text", "blocks")]
+MANIFEST = [
+    name for name in PREPARED if name not in ("change", "released", "text", "blocks", "pages")
+]
 
 
 def record(accepted: Accepted, tables: Tables, *, run_id: str, now: datetime) -> None:

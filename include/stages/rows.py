@@ -68,9 +68,10 @@ PREPARED = pl.Schema(
                 {"kind": pl.String(), "start": pl.Int32(), "end": pl.Int32(), "level": pl.Int8()}
             )
         ),
+        "pages": pl.List(pl.Int32()),
     }
 )
-"""A document ready to be published: its manifest row, its class of change, text and blocks.
+"""A document ready to be published: its manifest row, its class of change, text, blocks and pages.
 
 `file_id` is the id of the listed file: the document's own, unless the file holds records.
 `first_ingested` is null for a new document. `released` says that a person let this version in.

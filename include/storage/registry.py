@@ -28,6 +28,9 @@ class Index:
     `building` is not complete yet; `candidate` is, and waits for promotion; `previous` is what
     `rollback` returns to; `retired` may be dropped. `embedder` and `chunker` are identities,
     `run_id` the run that began it, `created_at` ISO 8601 in UTC, `evaluation` the last report.
+    `settings` are the `RAG_*` values that make it (`Settings.with_index`). `missing` counts the
+    documents that it lacked, or had in another version, when a run last looked. `promotion` says
+    who made it live, when, and why although a gate refused; `retired_at` is when it was retired.
     """
 
     name: str
@@ -40,6 +43,10 @@ class Index:
     documents: int = 0
     chunks: int = 0
     evaluation: Mapping[str, object] | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    missing: int = 0
+    promotion: Mapping[str, object] | None = None
+    retired_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class Entries:
         """These entries with the given indexes added or replaced."""
         return replace(self, indexes={**self.indexes, **{index.name: index for index in changed}})
 
-    def switch(self, name: str) -> Entries:
+    def switch(self, name: str, now: datetime | None = None) -> Entries:
         """`name` becomes live, what was live previous, and what was previous retired."""
         live, previous = self.in_state("live"), self.in_state("previous")
         if live and live.name == name:
@@ -75,7 +82,8 @@ class Entries:
         if live:
             changed.append(replace(live, state="previous"))
         if live and previous and previous.name != name:
-            changed.append(replace(previous, state="retired"))
+            retired_at = (now or datetime.now(UTC)).astimezone(UTC).isoformat()
+            changed.append(replace(previous, state="retired", retired_at=retired_at))
         return self.put(*changed)
 
 
@@ -123,13 +131,20 @@ class Registry:
 
         self.change(updated)
 
-    def promote(self, name: str) -> None:
-        """Makes an index live; what was live can be rolled back to.
+    def promote(self, name: str, promotion: Mapping[str, object] | None = None) -> None:
+        """Makes an index live; what was live can be rolled back to. `promotion` is kept with it.
 
         Does nothing when it is live. Raises ConfigurationError for an index that is unknown,
         still building, or retired: its rows may be incomplete or gone.
         """
-        self.change(lambda now: _promoted(now, name))
+        self.change(lambda now: _promoted(now, name, promotion))
+
+    def remove(self, name: str) -> None:
+        """Forgets a retired or unfinished index.
+
+        Raises ConfigurationError for one that is live, previous or a candidate.
+        """
+        self.change(lambda now: _removed(now, name))
 
     def rollback(self) -> None:
         """Makes the previous index live again, and the live one previous.
@@ -138,10 +153,14 @@ class Registry:
         """
         self.change(_rolled_back)
 
-    def record_sync(self, index: str, run_id: str, now: datetime, **facts: Any) -> None:
-        """The index holds what the source holds, as of this run: it is live from now on.
+    def record_sync(
+        self, index: str, run_id: str, now: datetime, *, switch: bool = True, **facts: Any
+    ) -> None:
+        """The index holds what the source holds, as of this run.
 
-        An unknown index is registered first; `facts` are fields of Index to set.
+        It is live from now on with `switch`, or when none is. Without, a run that began before a
+        promotion takes nothing back. An unknown index is registered first; `facts` are fields of
+        Index to set.
         """
         moment = now.astimezone(UTC).isoformat()
         sync = {"run_id": run_id, "index": index, "finished_at": moment}
@@ -149,7 +168,10 @@ class Registry:
         def recorded(entries: Entries) -> Entries:
             fresh = Index(index, run_id=run_id, created_at=moment)
             known = entries.indexes.get(index, fresh)
-            return replace(entries.put(replace(known, **facts)).switch(index), last_sync=sync)
+            after = entries.put(replace(known, **facts))
+            if switch or after.in_state("live") is None:
+                after = after.switch(index, now)
+            return replace(after, last_sync=sync)
 
         self.change(recorded)
 
@@ -172,13 +194,29 @@ class Registry:
                     raise
 
 
-def _promoted(entries: Entries, name: str) -> Entries:
+def _promoted(
+    entries: Entries, name: str, promotion: Mapping[str, object] | None = None
+) -> Entries:
     state = entries.get(name).state
+    if state == "live":
+        return entries
     if state in ("building", "retired"):
         raise ConfigurationError(
             f"Index {name!r} is {state}; only a candidate or the previous index can become live."
         )
+    if promotion is not None:
+        entries = entries.put(replace(entries.get(name), promotion=promotion))
     return entries.switch(name)
+
+
+def _removed(entries: Entries, name: str) -> Entries:
+    state = entries.get(name).state
+    if state not in ("retired", "building"):
+        raise ConfigurationError(
+            f"Index {name!r} is {state}: only one that is retired or building can be dropped."
+        )
+    rest = {other: index for other, index in entries.indexes.items() if other != name}
+    return replace(entries, indexes=rest)
 
 
 def _rolled_back(entries: Entries) -> Entries:

@@ -60,7 +60,10 @@ BLOCKS = pa.list_(
         ]
     )
 )
-TEXTS = _schema(text_hash=pa.string(), text=pa.large_string(), blocks=BLOCKS)
+# `pages` are the offsets at which pages begin; empty for formats without any.
+TEXTS = _schema(
+    text_hash=pa.string(), text=pa.large_string(), blocks=BLOCKS, pages=pa.list_(pa.int32())
+)
 
 # `method` names how `signature` was made of the text (`include.duplicates`).
 SIGNATURES = _schema(text_hash=pa.string(), method=pa.string(), signature=pa.binary())

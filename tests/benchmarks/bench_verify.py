@@ -133,7 +133,7 @@ def _publish(platform: Platform, numbers: range) -> None:
         text = "\n\n".join(parts)
         row = _document(number, text)
         manifest.append(row)
-        texts.append({"text_hash": row["text_hash"], "text": text, "blocks": []})
+        texts.append({"text_hash": row["text_hash"], "text": text, "blocks": [], "pages": []})
         chunks += _chunks(row, parts, platform.chunker.id)
     signed = pl.DataFrame(texts).select("text_hash", pl.col("text").str.head(200))
     vectors = instant_vectors([row["text"] for row in chunks], DIMENSIONS)

@@ -289,8 +289,16 @@ def test_the_lakes_tables_store_what_their_schemas_say(database: LanceDatabase) 
         assert table.read().row(0, named=True) == row
     blocks = [{"kind": "heading", "start": 0, "end": 5, "level": 1}]
     tables.texts.insert_missing(
-        pl.DataFrame({"text_hash": ["h", "i"], "text": ["Title", ""], "blocks": [blocks, []]})
+        pl.DataFrame(
+            {
+                "text_hash": ["h", "i"],
+                "text": ["Title", ""],
+                "blocks": [blocks, []],
+                "pages": [[0, 3], []],
+            }
+        )
     )
+    assert tables.texts.lookup(["h"])["pages"].to_list() == [[0, 3]]
     assert tables.texts.lookup(["h"])["blocks"].to_list() == [blocks]
     assert database.names() == ["documents", "quarantine", "texts"]
-    assert TEXTS.names == ["text_hash", "text", "blocks"]
+    assert TEXTS.names == ["text_hash", "text", "blocks", "pages"]

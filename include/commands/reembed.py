@@ -1,0 +1,96 @@
+"""`reembed`, `plan --target`: another index from stored texts, beside the live one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from include.commands.progress import bar
+from include.errors import ConfigurationError
+from include.indexes import of_values
+from include.stages.coverage import Interval
+from include.stages.fill import Filled, begin, prepare_share, record_coverage, share
+from include.wiring import Platform, new_run_id
+
+Json = dict[str, Any]
+
+
+def target(platform: Platform, text: str) -> Platform:
+    """The platform of the index that `NAME=value …` describes; the configured one for ""."""
+    return of_values(platform, target_values(text))
+
+
+def target_values(text: str) -> Mapping[str, str]:
+    """`RAG_EMBEDDER=local:x RAG_CHUNK_TOKENS=128` as a mapping."""
+    import shlex
+
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ConfigurationError(f"The target {text!r} cannot be read: {error}.") from None
+    values = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise ConfigurationError(
+                f"A target should be like 'RAG_EMBEDDER=local:model RAG_CHUNK_TOKENS=128', has "
+                f"{word!r}."
+            )
+        values[name] = value
+    return values
+
+
+def plan(platform: Platform, within: Interval | None = None) -> Json:
+    """What a re-embedding would do and cost; embeds and publishes nothing."""
+    _refuse_live(platform)
+    run_id = f"plan-{new_run_id()}"
+    artifacts = platform.artifacts(run_id)
+    try:
+        work = share(platform.destination, artifacts, within=within)
+        accepted = prepare_share(work, platform.chunker, platform.destination, artifacts)
+        to_embed = platform.filler.batches(accepted)
+        return {
+            "index": platform.index_name,
+            "target": platform.settings.index_values,
+            "documents": work.documents,
+            "missing": work.missing,
+            "surplus": work.surplus,
+            "chunks": to_embed.chunks,
+            "chunks_to_embed": to_embed.texts,
+            "tokens_to_embed": to_embed.tokens,
+            "estimated_cost_usd": "0",
+        }
+    finally:
+        artifacts.remove()
+
+
+def reembed(platform: Platform, within: Interval | None = None) -> Json:
+    """Fills the platform's index with what it lacks of the documents first ingested then."""
+    _refuse_live(platform)
+    run_id = f"reembed-{new_run_id()}"
+    artifacts = platform.artifacts(run_id)
+    destination = platform.destination
+    begin(destination, run_id, datetime.now(UTC))
+    work = share(destination, artifacts, within=within)
+    if work.nothing:
+        found, state = record_coverage(destination)
+        done = Filled(run_id, platform.index_name, state, 0, 0, found.documents, 0, 0)
+        return asdict(replace(done, missing=len(found.missing), surplus=len(found.surplus)))
+    return asdict(platform.filler.fill(work, artifacts, partial(bar, "Embedding")))
+
+
+def _refuse_live(platform: Platform) -> None:
+    live = platform.registry.live()
+    if live is None:
+        raise ConfigurationError(
+            "There is nothing to embed again: no document has been ingested yet. Run "
+            "`python -m include sync` first."
+        )
+    if live.name == platform.index_name:
+        raise ConfigurationError(
+            f"{live.name!r} is what is live already. Name what should differ, as in --target "
+            f"'RAG_EMBEDDER=local:model RAG_CHUNK_TOKENS=128', or change the settings."
+        )

@@ -1,0 +1,73 @@
+"""Which index a run works on: what is live decides, and others are kept complete beside it.
+
+After a promotion or a rollback the settings lag behind the registry. Every index remembers the
+`RAG_*` values that make it, so that readers and ingestion follow what is live at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from include.errors import PlatformError
+from include.observability.log import warn
+from include.wiring import Platform
+
+
+def of_values(platform: Platform, values: Mapping[str, str]) -> Platform:
+    """The platform for the index that these `RAG_*` values make; others stay as they are."""
+    if not values.items() - platform.settings.index_values.items():
+        return platform
+    made = Platform(platform.settings.with_index(values), platform.deployment)
+    # One lake, opened and found compatible once.
+    for name in ("lake", "database"):
+        if name in platform.__dict__:
+            made.__dict__[name] = platform.__dict__[name]
+    return made
+
+
+def of_index(platform: Platform, name: str | None = None) -> Platform:
+    """The platform with embedder and chunker of a registered index, by default of the live one."""
+    index = platform.registry.get(name) if name else platform.registry.live()
+    return platform if index is None else of_values(platform, index.settings)
+
+
+def following(platform: Platform) -> Platform:
+    """The platform for the live index, where the settings name another one that is registered.
+
+    An index that nobody has built is another matter, see `Platform.require_index`.
+    """
+    live = platform.registry.live()
+    if live is None or live.name == platform.index_name:
+        return platform
+    if platform.index_name not in platform.registry.read().indexes:
+        return platform
+    followed = of_values(platform, live.settings)
+    if followed is not platform:
+        assignments = " ".join(f"{name}='{value}'" for name, value in live.settings.items())
+        warn(
+            f"{live.name!r} is live, RAG_EMBEDDER and RAG_CHUNK_* name {platform.index_name!r}. What "
+            f"is live decides; to make it permanent, set {assignments}."
+        )
+    return followed
+
+
+def keep_others(platform: Platform, run_id: str, documents: Collection[str]) -> None:
+    """Brings these documents up to date in every index beside the one that the run published to.
+
+    Those are indexes being built, candidates, and one that went live during the run. One that
+    cannot be written now is left behind with a warning: its next fill, or sync, catches up.
+    """
+    from include.stages.fill import share
+
+    for index in platform.registry.indexes():
+        kept = index.state in ("building", "candidate", "live") and index.settings
+        if not kept or index.name == platform.index_name:
+            continue
+        other = of_values(platform, index.settings)
+        try:
+            artifacts = other.artifacts(f"{run_id}/{index.name}")
+            work = share(other.destination, artifacts, only=documents)
+            if not work.nothing:
+                other.filler.fill(work, artifacts)
+        except PlatformError as error:
+            warn(f"The index {index.name!r} was not brought up to date: {error}")

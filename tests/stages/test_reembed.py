@@ -1,0 +1,143 @@
+"""Another index is filled beside the live one, kept complete, promoted, and rolled back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from include.commands.ingest import sync
+from include.commands.query import search, searcher
+from include.commands.reembed import reembed
+from include.embedding.fake import FakeEmbedder
+from include.indexes import of_values
+from include.stages import publish as publish_stage
+from include.stages.coverage import coverage
+from include.stages.fill import begin, prepare_share, publish_share, share
+from include.wiring import Platform, new_run_id
+from tests.stages.test_promises import index_content, text_about
+
+OTHER = {"RAG_EMBEDDER": "fake:48", "RAG_CHUNK_TOKENS": "40"}
+
+
+@pytest.fixture
+def corpus(inbox: Path) -> Path:
+    for name in ("apple", "birch", "cedar"):
+        (inbox / f"{name}.txt").write_text(text_about(f"{name}-one", f"{name}-two"))
+    return inbox
+
+
+def filled(platform: Platform) -> Platform:
+    """The platform of the other index, after a fill."""
+    other = of_values(platform, OTHER)
+    reembed(other)
+    return other
+
+
+def rows(platform: Platform, index: str) -> dict[str, str]:
+    found = platform.store.rows(index)
+    return dict(zip(found["id"], found["row_hash"], strict=True))
+
+
+def test_a_filled_index_equals_a_fresh_ingest_with_its_settings(world, corpus):
+    (corpus / "page.html").write_text(f"<h1>Birds</h1><p>{text_about('bird')}</p>")
+    sync(platform := world())
+    other = filled(platform)
+    sync(fresh := world(RAG_LAKE_URI=(corpus.parent / "fresh").as_uri(), **OTHER))
+    assert rows(platform, other.index_name) == rows(fresh, other.index_name)
+    assert platform.registry.get(other.index_name).state == "candidate"
+    assert platform.registry.live().name == platform.index_name
+
+
+def test_filling_again_embeds_nothing_and_commits_nothing(world, corpus):
+    sync(platform := world())
+    filled(platform)
+    again = world()
+    before = {n: again.database.open(n).version for n in again.database.names()}
+    other = filled(again)
+    assert isinstance(other.embedder, FakeEmbedder)
+    assert other.embedder.embedded == []
+    assert {n: again.database.open(n).version for n in again.database.names()} == before
+
+
+def test_ingestion_keeps_the_other_index_complete(world, corpus):
+    sync(platform := world())
+    other = filled(platform)
+    (corpus / "apple.txt").write_text(text_about("apple-new"))
+    (corpus / "birch.txt").unlink()
+    (corpus / "dogwood.txt").write_text(text_about("dogwood"))
+    sync(world())
+    sync(fresh := world(RAG_LAKE_URI=(corpus.parent / "fresh").as_uri(), **OTHER))
+    assert rows(platform, other.index_name) == rows(fresh, other.index_name)
+    assert coverage(platform.tables, platform.store, other.index_name).complete
+
+
+def test_after_the_switch_everything_follows_what_is_live(world, corpus):
+    sync(platform := world())
+    other = filled(platform)
+    platform.registry.promote(other.index_name)
+    found = search(searcher(world()), "apple-one", k=1)
+    assert found["index"] == other.index_name
+    assert found["hits"][0]["uri"].endswith("apple.txt")
+    (corpus / "dogwood.txt").write_text(text_about("dogwood"))
+    sync(world())
+    assert world().registry.live().name == other.index_name
+    assert len(set(index_content(world()).values())) == 4
+
+
+def test_a_rollback_is_made_good_by_the_next_sync_without_paying_again(world, corpus):
+    sync(platform := world())
+    other = filled(platform)
+    platform.registry.promote(other.index_name)
+    (corpus / "dogwood.txt").write_text(text_about("dogwood"))
+    (corpus / "birch.txt").unlink()
+    sync(world())
+    platform.registry.rollback()
+    rolled = world()
+    sync(rolled)
+    sync(fresh := world(RAG_LAKE_URI=(corpus.parent / "fresh").as_uri()))
+    assert rows(rolled, rolled.index_name) == rows(fresh, rolled.index_name)
+    assert isinstance(rolled.embedder, FakeEmbedder)
+    assert len(rolled.embedder.embedded) == 1
+    receipt, _ = sync(world())
+    assert (receipt["published"], receipt["unchanged"]) == (0, 3)
+    assert world().interrupted() is None
+
+
+def test_a_run_that_began_before_the_switch_takes_nothing_back(world, corpus, monkeypatch):
+    sync(platform := world())
+    other = filled(platform)
+    (corpus / "dogwood.txt").write_text(text_about("dogwood"))
+    real = publish_stage.record
+
+    def record(*arguments, **named):
+        world().registry.promote(other.index_name)
+        real(*arguments, **named)
+
+    monkeypatch.setattr(publish_stage, "record", record)
+    sync(world())
+    assert world().registry.live().name == other.index_name
+    assert len(set(index_content(world()).values())) == 4
+
+
+def test_a_fill_that_is_overtaken_by_an_ingestion_says_what_is_missing(world, corpus):
+    sync(platform := world())
+    other = of_values(platform, OTHER)
+    artifacts = other.artifacts(new_run_id())
+    begin(other.destination, artifacts.run_id, datetime.now(UTC))
+    work = share(other.destination, artifacts)
+    accepted = prepare_share(work, other.chunker, other.destination, artifacts)
+    (corpus / "apple.txt").write_text(text_about("apple-new"))
+    sync(world())
+    other.cached_embedder().embed_documents(accepted.scan_chunks().collect()["text"].to_list())
+    done = publish_share(accepted, other.destination)
+    assert (done.missing, done.state) == (1, "building")
+    assert filled(world()).registry.get(other.index_name).state == "candidate"
+
+
+def test_an_index_of_the_other_model_is_asked_with_its_own_model(world, corpus):
+    sync(platform := world())
+    other = filled(platform)
+    found = search(searcher(world(), other.index_name), "birch-two", k=1)
+    assert found["hits"][0]["uri"].endswith("birch.txt")
