@@ -16,7 +16,7 @@ was embedded is cached, so clearing the task pays only for the rest. `publish`: 
 be written; clear it. `withheld`: the plan wanted to delete more documents than
 `max_delete_fraction` allows; additions went in, deletions wait for `allow_deletions`.
 
-**Who cares.** Everybody who searches: until this run succeeds they read yesterday's documents.
+**Who cares.** Everybody who searches: until then they read yesterday's documents.
 """
 
 from __future__ import annotations
@@ -65,9 +65,14 @@ def ingest_documents() -> None:
         """Publishes chunks and manifest, and emits `chunk_index`."""
         return steps.publish_index(outlet_events[CHUNK_INDEX])
 
+    @task(**STEADY)
+    def keep_others() -> None:
+        """Writes the same documents into indexes that are being built beside the live one."""
+        steps.keep_other_indexes()
+
     @task(**LIGHT)
     def withheld(receipt: dict[str, object]) -> None:
-        """Fails when deletions wait for a person; everything else is published already."""
+        """Fails when deletions wait for a person."""
         steps.refuse_withheld(receipt)
 
     @task(outlets=[QUARANTINE], **LIGHT)
@@ -77,7 +82,7 @@ def ingest_documents() -> None:
 
     batches = gate(prepare(plan()))
     published = publish()
-    batches >> embed.expand(batch=batches) >> published
+    batches >> embed.expand(batch=batches) >> published >> keep_others()
     batches >> published
     withheld(published)
     tell_reviewers(published)  # type: ignore[arg-type, misc]

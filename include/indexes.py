@@ -6,9 +6,10 @@ After a promotion or a rollback the settings lag behind the registry. Every inde
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 
-from include.errors import PlatformError
+from include.errors import ConfigurationError, PlatformError
 from include.observability.log import warn
 from include.wiring import Platform
 
@@ -23,6 +24,24 @@ def of_values(platform: Platform, values: Mapping[str, str]) -> Platform:
         if name in platform.__dict__:
             made.__dict__[name] = platform.__dict__[name]
     return made
+
+
+def read_values(text: str) -> Mapping[str, str]:
+    """`RAG_EMBEDDER=local:x RAG_CHUNK_TOKENS=128` as a mapping."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ConfigurationError(f"The target {text!r} cannot be read: {error}.") from None
+    values = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise ConfigurationError(
+                f"A target should be like 'RAG_EMBEDDER=local:model RAG_CHUNK_TOKENS=128', has "
+                f"{word!r}."
+            )
+        values[name] = value
+    return values
 
 
 def of_index(platform: Platform, name: str | None = None) -> Platform:

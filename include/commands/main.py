@@ -49,6 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _plan(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.ingest import plan
 
+    if chosen.target is not None:
+        from include.commands import reembed
+
+        within = reembed.days(chosen.first_day, chosen.last_day)
+        return reembed.plan(reembed.target(platform, chosen.target), within), 0
     return plan(platform, _switches(chosen)), 0
 
 
@@ -83,10 +88,25 @@ def _status(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
     return status(platform), 0
 
 
-def _indexes(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
-    from include.commands.state import indexes
+def _indexes(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.state import drop_index, indexes
 
+    if chosen.drop:
+        drop_index(platform, chosen.drop)
     return indexes(platform), 0
+
+
+def _promote(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.reembed import promote
+
+    return promote(platform, chosen.name, chosen.overrule), 0
+
+
+def _reembed(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.reembed import days, reembed, target
+
+    within = days(chosen.first_day, chosen.last_day)
+    return reembed(target(platform, chosen.target), within), 0
 
 
 def _rollback(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
@@ -201,6 +221,10 @@ def _parser() -> argparse.ArgumentParser:
             action="store_true",
             help="fill the index of changed settings, then switch to it",
         )
+        if name == "plan":
+            _add_target(command, default=None)
+    reembed = add("reembed", _reembed, show.plain, "Fill another index beside the live one.")
+    _add_target(reembed, default="")
     search = add("search", _search, show.hits, "Find the chunks that match a text.")
     search.add_argument("text")
     search.add_argument("-k", type=int, default=10, help="how many hits (default 10)")
@@ -224,7 +248,15 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--keep-days", type=int, default=7, help="what is younger may be at work (default 7)"
     )
-    add("indexes", _indexes, show.indexes, "List the indexes and their states.")
+    indexes = add("indexes", _indexes, show.indexes, "List the indexes and their states.")
+    indexes.add_argument(
+        "--drop", metavar="NAME", help="delete an index that is retired or not finished"
+    )
+    promote = add("promote", _promote, show.indexes, "Make a candidate live, if it passed.")
+    promote.add_argument("name")
+    promote.add_argument(
+        "--overrule", default="", metavar="REASON", help="although it was refused, and why"
+    )
     add("rollback", _rollback, show.indexes, "Make the previous index live again; embeds nothing.")
     quarantine = add(
         "quarantine",
@@ -279,6 +311,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--mode", choices=("hybrid", "vector", "text"), default="hybrid")
     return parser
+
+
+def _add_target(command: argparse.ArgumentParser, default: str | None) -> None:
+    command.add_argument(
+        "--target",
+        default=default,
+        metavar="SETTINGS",
+        help="another index: 'RAG_EMBEDDER=local:model RAG_CHUNK_TOKENS=128' (what is not named stays)",
+    )
+    for side in ("first", "last"):
+        command.add_argument(
+            f"--{side}-day", default="", help=f"the {side} day of ingestion, as 2026-11-21"
+        )
 
 
 def _add_narrowing(command: argparse.ArgumentParser) -> None:

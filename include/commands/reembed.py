@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import getpass
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from include.commands.progress import bar
+from include.commands.state import indexes
 from include.errors import ConfigurationError
-from include.indexes import of_values
-from include.stages.coverage import Interval
+from include.indexes import of_values, read_values
+from include.stages import promotion
+from include.stages.coverage import Interval, days
 from include.stages.fill import Filled, begin, prepare_share, record_coverage, share
+from include.stages.promotion import Request
 from include.wiring import Platform, new_run_id
 
 Json = dict[str, Any]
+__all__ = ["days", "plan", "promote", "reembed", "target"]
 
 
 def target(platform: Platform, text: str) -> Platform:
     """The platform of the index that `NAME=value …` describes; the configured one for ""."""
-    return of_values(platform, target_values(text))
-
-
-def target_values(text: str) -> Mapping[str, str]:
-    """`RAG_EMBEDDER=local:x RAG_CHUNK_TOKENS=128` as a mapping."""
-    import shlex
-
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise ConfigurationError(f"The target {text!r} cannot be read: {error}.") from None
-    values = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise ConfigurationError(
-                f"A target should be like 'RAG_EMBEDDER=local:model RAG_CHUNK_TOKENS=128', has "
-                f"{word!r}."
-            )
-        values[name] = value
-    return values
+    return of_values(platform, read_values(text))
 
 
 def plan(platform: Platform, within: Interval | None = None) -> Json:
@@ -80,6 +64,14 @@ def reembed(platform: Platform, within: Interval | None = None) -> Json:
         done = Filled(run_id, platform.index_name, state, 0, 0, found.documents, 0, 0)
         return asdict(replace(done, missing=len(found.missing), surplus=len(found.surplus)))
     return asdict(platform.filler.fill(work, artifacts, partial(bar, "Embedding")))
+
+
+def promote(platform: Platform, name: str, overrule: str) -> Json:
+    """Makes a candidate live, and lists the indexes."""
+    request = Request(name, getpass.getuser(), overrule)
+    now = datetime.now(UTC)
+    promotion.promote(request, platform.registry, platform.tables, platform.store, now=now)
+    return indexes(platform)
 
 
 def _refuse_live(platform: Platform) -> None:

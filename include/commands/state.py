@@ -49,6 +49,15 @@ def indexes(platform: Platform) -> Json:
     }
 
 
+def drop_index(platform: Platform, name: str) -> None:
+    """Deletes an index that is retired or was never finished.
+
+    Raises ConfigurationError for any other one.
+    """
+    platform.registry.remove(name)
+    platform.store.drop(name)
+
+
 def quarantined(platform: Platform) -> Json:
     """Documents set aside, the latest first."""
     return {"items": [_item(each) for each in held(platform.tables)]}

@@ -42,3 +42,33 @@ REPAIR = Param(
     title="Repair",
     description="Put right what verification finds; sync_source completes it.",
 )
+TARGET = Param(
+    "",
+    type="string",
+    title="Target index",
+    description="RAG_EMBEDDER=… RAG_CHUNK_TOKENS=…, what should differ from what is live; empty: what the settings name, or the index that is being built.",
+)
+FIRST_DAY = Param(
+    "",
+    type="string",
+    title="First day",
+    description="Without a partition: documents first ingested from this day on, as 2026-11-21.",
+)
+LAST_DAY = Param(
+    "",
+    type="string",
+    title="Last day",
+    description="Without a partition: documents first ingested until the end of this day.",
+)
+SWITCH_TO = Param(
+    "previous",
+    type="string",
+    title="Switch to",
+    description="previous rolls back; otherwise the name of a candidate (python -m include indexes).",
+)
+REASON = Param(
+    "",
+    type="string",
+    title="Reason to overrule the gate",
+    description="A candidate that was refused, or not evaluated, goes live only with a reason.",
+)

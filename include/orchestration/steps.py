@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Params = Mapping[str, bool]
 
+_INDEX = "index"
+
 
 def detect_changes(*, reread: bool) -> Json:
     """Lists the source and diffs it with the manifest."""
+    from include.indexes import following
     from include.stages.detect import detect
 
-    platform = connected()
+    platform = following(connected())
     changes = detect(
         list(platform.sources.values()),
         platform.tables,
@@ -49,7 +52,7 @@ def announce_changes(changes: Json, params: Params, event: Any) -> None:
     """Emits the event with the counts and switches; skips when there is nothing to tell."""
     from include.stages.detect import Changes
 
-    found = _load(Changes, changes)
+    found = load(Changes, changes)
     if found.nothing:
         raise AirflowSkipException(
             "Source and manifest agree: nothing to ingest, nothing embedded."
@@ -64,9 +67,10 @@ def announce_changes(changes: Json, params: Params, event: Any) -> None:
 
 def plan_ingestion(params: Params, events: Any) -> Json:
     """Diffs source and manifest under the switches of the form and of the waking events."""
+    from include.indexes import following
     from include.stages.detect import detect
 
-    platform = connected()
+    platform = connected() if params["rebuild"] else following(connected())
     switches = {
         name: bool(params[name]) or any(extra.get(name) for extra in _extras(events))
         for name in ("reread", "allow_deletions")
@@ -81,9 +85,11 @@ def plan_ingestion(params: Params, events: Any) -> Json:
         platform.interrupted(rebuild=options.rebuild),
     )
     if changes.nothing and not changes.withheld:
+        platform.found_nothing()
         raise AirflowSkipException(
             "Source and manifest agree: nothing to ingest, nothing embedded."
         )
+    _artifacts(platform).write_json(_INDEX, platform.settings.index_values)
     return asdict(changes)
 
 
@@ -92,8 +98,8 @@ def prepare_documents(changes: Json) -> Json:
     from include.stages.detect import Changes
     from include.stages.prepare import prepare
 
-    platform = connected()
-    found = _load(Changes, changes)
+    platform = _ingesting()
+    found = load(Changes, changes)
     reading = platform.reading(rebuild=found.rebuild)
     prepared = prepare(found, reading, platform.tables, _artifacts(platform))
     return asdict(prepared)
@@ -106,10 +112,10 @@ def pass_gate(prepared: Json) -> list[Json]:
     from include.stages.check import check
     from include.stages.prepare import Prepared
 
-    platform = connected()
+    platform = _ingesting()
     artifacts = _artifacts(platform)
     now = datetime.now(UTC)
-    checked = check(_load(Prepared, prepared), platform.gate, artifacts, platform.tables, now=now)
+    checked = check(load(Prepared, prepared), platform.gate, artifacts, platform.tables, now=now)
     to_embed = batch(
         Accepted(checked, artifacts),
         platform.cache,
@@ -124,9 +130,9 @@ def embed_texts(batch: Json) -> Json:
     from include.stages.batch import Batch
     from include.stages.embed import embed
 
-    platform = connected()
+    platform = _ingesting()
     with platform.embedding_lease(run_name()).held():
-        embedded = embed(_load(Batch, batch), platform.cached_embedder(), _artifacts(platform))
+        embedded = embed(load(Batch, batch), platform.cached_embedder(), _artifacts(platform))
     return asdict(embedded)
 
 
@@ -136,17 +142,28 @@ def publish_index(event: Any) -> Json:
     from include.stages.batch import ToEmbed
     from include.stages.publish import publish
 
-    platform = connected()
+    platform = _ingesting()
     artifacts = _artifacts(platform)
     accepted = artifacts.read_json("accepted")
     receipt = publish(
-        Accepted(_load(Checked, accepted["checked"]), artifacts),
-        _load(ToEmbed, accepted["to_embed"]),
+        Accepted(load(Checked, accepted["checked"]), artifacts),
+        load(ToEmbed, accepted["to_embed"]),
         platform.destination,
         now=datetime.now(UTC),
     )
     event.extra = asdict(receipt)
     return asdict(receipt)
+
+
+def keep_other_indexes() -> None:
+    """Brings the run's documents up to date in indexes that are built beside the live one."""
+    from include.indexes import keep_others
+    from include.stages.accepted import Accepted, Checked
+
+    platform = _ingesting()
+    artifacts = _artifacts(platform)
+    accepted = Accepted(load(Checked, artifacts.read_json("accepted")["checked"]), artifacts)
+    keep_others(platform, run_name(), [*accepted.documents["id"], *accepted.removed])
 
 
 def tell_reviewers(receipt: Json, event: Any) -> None:
@@ -217,6 +234,14 @@ def connected() -> Platform:
     return platform.with_budgets(budgets) if budgets is not None else platform
 
 
+def _ingesting() -> Platform:
+    """The platform for the index that this run chose when it began, whatever is live by now."""
+    from include.indexes import of_values
+
+    platform = connected()
+    return of_values(platform, _artifacts(platform).read_json(_INDEX))
+
+
 def run_name() -> str:
     """Airflow's run id, which is unique within a Dag only, behind the Dag's."""
     context = get_current_context()
@@ -227,7 +252,8 @@ def _artifacts(platform: Platform) -> Artifacts:
     return platform.artifacts(run_name())
 
 
-def _load(kind: type[Any], value: Json) -> Any:
+def load(kind: type[Any], value: Json) -> Any:
+    """The dataclass that a task handed on as JSON."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind).validate_python(value)

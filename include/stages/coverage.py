@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from include.errors import ConfigurationError
 from include.storage.tables import Tables
 from include.vectorstore.protocol import VectorStore
 
@@ -18,6 +19,27 @@ class Interval:
 
     begin: datetime
     end: datetime
+
+
+def days(first: str, last: str) -> Interval | None:
+    """From the first day, as 2026-11-21, to the end of the last one, in UTC; None when both are "".
+
+    Raises ConfigurationError for a day that cannot be read, or a last one before the first.
+    """
+    if not first and not last:
+        return None
+    begin = _day(first) if first else datetime(1970, 1, 1, tzinfo=UTC)
+    end = _day(last) + timedelta(days=1) if last else datetime(9999, 1, 1, tzinfo=UTC)
+    if end <= begin:
+        raise ConfigurationError(f"The last day {last!r} lies before the first day {first!r}.")
+    return Interval(begin, end)
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise ConfigurationError(f"A day should be like 2026-11-21, is {text!r}.") from None
 
 
 @dataclass(frozen=True, slots=True)

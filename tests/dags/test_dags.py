@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TAGS = {"ingestion", "source", "index", "maintenance", "quality", "review"}
-DAGS = ["sync_source", "ingest_documents", "maintain_index", "review_quarantine"]
+TAGS = {"ingestion", "source", "index", "maintenance", "quality", "review", "backfill"}
+DAGS = [
+    "sync_source", "ingest_documents", "maintain_index", "review_quarantine", "reembed_corpus",
+    "switch_index",
+]  # fmt: skip
 HEAVY = (
     "torch", "sentence_transformers", "transformers", "great_expectations", "lancedb", "openai",
     "openvino", "onnxruntime", "pandas", "polars", "docutils", "selectolax", "tokenizers",
@@ -35,6 +38,7 @@ def fake_world(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> 
 def run(dag: Any, skip: str | None = None, **conf: Any) -> tuple[str, dict[str, Any]]:
     """Runs a Dag in this process; returns its state and its task instances by task id.
 
+    Airflow keeps `conf` in the Dag's params for later runs: name every param that matters.
     Tasks whose id matches `skip` are taken for done.
     """
     dag_run = dag.test(run_conf=conf or None, mark_success_pattern=skip)
@@ -195,6 +199,44 @@ def test_maintenance_fails_on_a_lake_that_contradicts_itself_until_it_is_repaire
     assert state == "success"
     [report] = world().lake.run_artifacts("verification.json")[-1:]
     assert '"documents": 1' in Path(report.removeprefix("file://")).read_text()
+
+
+def test_another_index_is_filled_switched_to_and_rolled_back(dags, fake_world, inbox, world):
+    (inbox / "one.txt").write_text("A text about apples. " * 5)
+    run(dags["ingest_documents"])
+    before = world().registry.live()
+    state, tasks = run(dags["reembed_corpus"], target="RAG_EMBEDDER=fake:48")
+    assert (state, states(tasks, "announce")) == ("success", {"success"})
+    (candidate,) = [each for each in world().registry.indexes() if each.state == "candidate"]
+    assert (candidate.documents, candidate.missing) == (1, 0)
+    (inbox / "two.txt").write_text("A text about birches. " * 5)
+    _, tasks = run(dags["ingest_documents"])
+    assert states(tasks, "keep_others") == {"success"}
+    assert world().store.count(candidate.name) == world().store.count(before.name)
+    assert run(dags["switch_index"], to=candidate.name)[0] == "failed"
+    assert run(dags["switch_index"], to=candidate.name, reason="we tried it")[0] == "success"
+    live = world().registry.live()
+    assert (live.name, live.promotion["overruled"]) == (candidate.name, "we tried it")
+    (inbox / "three.txt").write_text("A text about cedars. " * 5)
+    assert run(dags["ingest_documents"])[0] == "success"
+    assert world().store.count(candidate.name) > world().store.count(before.name)
+    assert run(dags["switch_index"], to="previous", reason="")[0] == "success"
+    assert run(dags["ingest_documents"])[0] == "success"
+    assert world().registry.live().name == before.name
+    assert world().store.count(candidate.name) == world().store.count(before.name)
+
+
+def test_nothing_to_fill_skips_and_a_day_without_documents_fills_nothing(dags, fake_world, inbox):
+    (inbox / "one.txt").write_text("A text about apples. " * 5)
+    run(dags["ingest_documents"])
+    nothing = {"target": "", "first_day": "", "last_day": ""}
+    _, tasks = run(dags["reembed_corpus"], **nothing)
+    assert states(tasks, "plan") == {"skipped"}
+    other = {"target": "RAG_EMBEDDER=fake:24", "first_day": "2020-01-01", "last_day": "2020-01-02"}
+    state, tasks = run(dags["reembed_corpus"], **other)
+    assert (state, states(tasks, "announce")) == ("success", {"skipped"})
+    assert run(dags["reembed_corpus"], target="RAG_EMBEDDER=fake:32")[0] == "failed"
+    assert run(dags["reembed_corpus"], target="RAG_LAKE_URI=file:///x")[0] == "failed"
 
 
 def test_a_wrong_setting_is_told_by_name(dags, fake_world, inbox, monkeypatch, capsys):

@@ -1,0 +1,76 @@
+"""Fills another index, for another model or chunker, from stored texts, beside the live one.
+
+**What it does.** Takes the documents first ingested on the partition's day, compares the target index
+with the manifest, chunks what it lacks from the texts in the lake (no source is read), embeds what
+its model has not seen, and publishes it into the target. Readers stay with the live index, and
+ingestion keeps both complete. When the target lacks nothing any more, it becomes a candidate and
+`index_candidate` wakes `evaluate_retrieval`, which promotes or refuses it.
+
+**When it runs.** By **backfill**: *Trigger* → *Backfill*, a range of days, and the target under
+*Advanced options*; or `airflow backfill create --dag-id reembed_corpus --from-date … --to-date …
+--dag-run-conf '{"target": "RAG_EMBEDDER=local:…"}'`. Runs may go in any order, in parallel, again. A
+single run by hand takes all documents, or the days of its form. Every night it completes what is
+being built, and skips when nothing is. `python -m include plan --target '…'` tells the price before.
+
+**When it fails.** Nothing is lost or paid twice: what was embedded is cached. Clear the task, or run
+the day again. What is still missing is shown by `python -m include indexes`.
+
+**Who cares.** Whoever chose the new model; readers notice nothing until the promotion.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset, CronPartitionTimetable, dag, task
+
+from include.orchestration import reembedding
+from include.orchestration.assets import INDEX_CANDIDATE
+from include.orchestration.defaults import COMMIT, EMBED, LIGHT, SHARED, START, STEADY
+from include.orchestration.params import FIRST_DAY, LAST_DAY, TARGET
+
+
+@dag(
+    schedule=CronPartitionTimetable(
+        "0 0 * * *", timezone="UTC", run_offset=-1, key_format=reembedding.DAY
+    ),
+    start_date=START,
+    catchup=False,
+    max_active_runs=4,
+    tags=["index", "backfill"],
+    doc_md=__doc__,
+    default_args=SHARED,
+    params={"target": TARGET, "first_day": FIRST_DAY, "last_day": LAST_DAY},
+)
+def reembed_corpus() -> None:
+    @task(**LIGHT)
+    def plan(params: dict[str, str], partition_key: str | None = None) -> dict[str, object]:
+        """Lists what the target index lacks of these documents."""
+        return reembedding.plan_share(params, partition_key)
+
+    @task(**STEADY)
+    def prepare(planned: dict[str, object]) -> list[dict[str, object]]:
+        """Chunks them from their stored texts, and cuts new texts into batches."""
+        return reembedding.prepare_batches(planned)
+
+    @task(map_index_template="{{ batch['label'] }}", **EMBED)
+    def embed(planned: dict[str, object], batch: dict[str, object]) -> dict[str, object]:
+        """Embeds one batch through the cache."""
+        return reembedding.embed_batch(planned, batch)
+
+    @task(trigger_rule="none_failed_min_one_success", **COMMIT)
+    def publish(planned: dict[str, object]) -> dict[str, object]:
+        """Publishes them into the target index and records what it still lacks."""
+        return reembedding.publish_filled(planned)
+
+    @task(outlets=[INDEX_CANDIDATE], **LIGHT)
+    def announce(filled: dict[str, object], outlet_events: dict[Asset, object]) -> None:
+        """Emits `index_candidate` when the index is complete."""
+        reembedding.announce_candidate(filled, outlet_events[INDEX_CANDIDATE])
+
+    planned = plan()
+    batches = prepare(planned)
+    published = publish(planned)
+    batches >> embed.partial(planned=planned).expand(batch=batches) >> published
+    announce(published)  # type: ignore[arg-type, misc]
+
+
+reembed_corpus()

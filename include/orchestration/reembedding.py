@@ -1,0 +1,120 @@
+"""The bodies of `reembed_corpus` and `switch_index`: another index, filled and switched to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.errors import ConfigurationError
+from include.orchestration.steps import connected, load, run_name
+from include.wiring import Platform
+
+Json = dict[str, Any]
+DAY = "%Y-%m-%d"
+"""How a partition is named."""
+
+
+def plan_share(params: Mapping[str, str], partition_key: str | None) -> Json:
+    """Chooses the index and lists what it lacks of the partition's documents; registers it."""
+    from include.stages.coverage import days
+    from include.stages.fill import begin, share
+
+    platform = connected()
+    other = _target(platform, params["target"])
+    begin(other.destination, run_name(), datetime.now(UTC))
+    first, last = (partition_key or params[name] for name in ("first_day", "last_day"))
+    within = days(first, last)
+    work = share(other.destination, other.artifacts(run_name()), within=within)
+    return {"values": other.settings.index_values, "work": asdict(work)}
+
+
+def prepare_batches(planned: Json) -> list[Json]:
+    """Chunks the share from stored texts, and cuts what its model has not seen into batches."""
+    from include.stages.fill import Share, prepare_share
+
+    platform, artifacts = _of(planned)
+    accepted = prepare_share(
+        load(Share, planned["work"]), platform.chunker, platform.destination, artifacts
+    )
+    to_embed = platform.filler.batches(accepted)
+    artifacts.write_json("prepared", asdict(accepted.checked.prepared))
+    return [asdict(each) for each in to_embed.batches]
+
+
+def embed_batch(planned: Json, batch: Json) -> Json:
+    """Embeds one batch through the cache of the target's model."""
+    from include.stages.batch import Batch
+    from include.stages.embed import embed
+
+    platform, artifacts = _of(planned)
+    with platform.embedding_lease(run_name()).held():
+        return asdict(embed(load(Batch, batch), platform.cached_embedder(), artifacts))
+
+
+def publish_filled(planned: Json) -> Json:
+    """Publishes the share into the index and records how it stands."""
+    from include.stages.fill import accepted_share, publish_share
+    from include.stages.prepare import Prepared
+
+    platform, artifacts = _of(planned)
+    prepared = load(Prepared, artifacts.read_json("prepared"))
+    return asdict(publish_share(accepted_share(prepared, artifacts), platform.destination))
+
+
+def announce_candidate(filled: Json, event: Any) -> None:
+    """Emits `index_candidate` when the index lacks nothing and is not evaluated in this form."""
+    if filled["state"] != "candidate" or filled["missing"] or filled["surplus"]:
+        raise AirflowSkipException(
+            f"{filled['index']} is {filled['state']}: {filled['missing']} of "
+            f"{filled['documents']} documents are missing."
+        )
+    evaluated = connected().registry.get(filled["index"]).evaluation is not None
+    if evaluated and not filled["published"] + filled["retracted"]:
+        raise AirflowSkipException(f"{filled['index']} is as it was when it was evaluated.")
+    event.extra = {"index": filled["index"], "documents": filled["documents"]}
+
+
+def switch(to: str, reason: str) -> Json:
+    """Rolls back, or promotes the index named; `reason` overrules a gate that refuses."""
+    from include.stages.promotion import Request, promote
+
+    platform, run = connected(), get_current_context()["dag_run"]
+    registry = platform.registry
+    by = getattr(run, "triggering_user_name", None) or run_name()
+    if to == "previous":
+        registry.rollback()
+    else:
+        request = Request(to, by, reason)
+        promote(request, registry, platform.tables, platform.store, now=datetime.now(UTC))
+    live = registry.live()
+    return {"live": live.name if live else None, "by": by}
+
+
+def _target(platform: Platform, text: str) -> Platform:
+    """The index that is described; else that of the settings; else the one being built."""
+    from include.indexes import of_values, read_values
+
+    live = platform.registry.live()
+    if live is None:
+        raise AirflowSkipException("Nothing has been ingested yet.")
+    chosen = of_values(platform, read_values(text)) if text.strip() else platform
+    if chosen.index_name != live.name:
+        return chosen
+    if text.strip():
+        raise ConfigurationError(f"The target {text!r} is {live.name!r}, which is live already.")
+    for index in platform.registry.indexes():
+        if index.state in ("building", "candidate") and index.settings:
+            return of_values(platform, index.settings)
+    raise AirflowSkipException("No index is being built beside the live one.")
+
+
+def _of(planned: Json) -> tuple[Platform, Any]:
+    from include.indexes import of_values
+
+    platform = of_values(connected(), planned["values"])
+    return platform, platform.artifacts(run_name())

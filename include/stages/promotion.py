@@ -1,0 +1,87 @@
+"""Switching readers to another index: only a complete one, and only one that passed.
+
+The switch is one conditional write of the registry. What was live stays as `previous`, so that a
+rollback is one write, too. A person may overrule the gate; who and why is kept with the index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from include.errors import ConfigurationError, GateError
+from include.observability.log import stage
+from include.stages.coverage import coverage
+from include.storage.registry import Index, Registry
+from include.storage.tables import Tables
+from include.vectorstore.protocol import VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who wants which index live. `overrule` is the reason to do it although a gate refuses."""
+
+    index: str
+    by: str
+    overrule: str = ""
+
+
+def promote(
+    request: Request, registry: Registry, tables: Tables, store: VectorStore, *, now: datetime
+) -> Index:
+    """Makes a candidate live, or the previous index again; returns it.
+
+    Raises ConfigurationError for an index that is unknown, still being built or retired, GateError
+    for a candidate that lacks documents, was not evaluated, or was refused. Only the last two can
+    be overruled: an incomplete index would make documents disappear.
+    """
+    index = registry.get(request.index)
+    with stage("promote", index=index.name, by=request.by, overruled=bool(request.overrule)):
+        if index.state == "building":
+            raise ConfigurationError(
+                f"Index {index.name!r} is still being built: {index.missing} documents are "
+                f"missing. Fill it first: `python -m include reembed`, or backfill reembed_corpus."
+            )
+        if index.state == "candidate":
+            _require_complete(index, tables, store)
+            if not request.overrule:
+                require_passed(index)
+        promotion = {
+            "by": request.by,
+            "at": now.astimezone(UTC).isoformat(),
+            "overruled": request.overrule,
+        }
+        registry.promote(index.name, promotion)
+    return registry.get(index.name)
+
+
+def require_passed(index: Index) -> None:
+    """Raises GateError unless the index's last evaluation, if there is one, passed."""
+    if index.evaluation is None:
+        raise GateError(
+            f"Index {index.name!r} was never evaluated. Run `python -m include evaluate --index "
+            f"{index.name} --against live`, or evaluate_retrieval in Airflow; or overrule this with "
+            f"a reason."
+        )
+    if index.evaluation.get("verdict") != "pass":
+        raise GateError(
+            f"Index {index.name!r} was refused: {reasons(index.evaluation)} Overrule it with a "
+            f"reason, or build another one."
+        )
+
+
+def reasons(evaluation: Mapping[str, object]) -> str:
+    """Why an evaluation refused, in sentences."""
+    found = evaluation.get("reasons")
+    return " ".join(map(str, found)) if isinstance(found, list | tuple) else "no reason was given."
+
+
+def _require_complete(index: Index, tables: Tables, store: VectorStore) -> None:
+    found = coverage(tables, store, index.name)
+    if not found.complete:
+        raise GateError(
+            f"Index {index.name!r} lacks {len(found.missing)} of {found.documents} documents and "
+            f"holds {len(found.surplus)} that are gone: an ingestion has just changed them. Fill it "
+            f"once more: `python -m include reembed`, or trigger reembed_corpus."
+        )
