@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from include.embedding.protocol import Embedder
     from include.extraction import Rules
     from include.filters import Scope
+    from include.prompts import Prompts
     from include.quality.gate import Gate
     from include.retrieval.distinct import Distinct
     from include.stages.detect import DetectOptions
@@ -390,6 +391,13 @@ class Platform:
         options = self.detect_options(run_id, allow_deletions=True)
         sources = list(self.sources.values())
         return Listing(lambda: detect(sources, self.tables, artifacts, options), artifacts)
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """The shipped prompts and those of the Airflow Variable, read anew for each request."""
+        from include.prompts import Prompts
+
+        return Prompts(lambda: self.deployment.variable("prompt_templates"), self.lake.objects)
 
     @cached_property
     def gate(self) -> Gate:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.commands import show
+from include.commands import prompts, show
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import log_to_stderr
 from include.settings import STRATEGIES, Settings, load_env_file
@@ -278,6 +278,9 @@ def _parser() -> argparse.ArgumentParser:
         help="chunk sizes, as in 128,256 (default: RAG_CHUNK_TOKENS)",
     )
     compare.add_argument("--mode", choices=("hybrid", "vector", "text"), default="hybrid")
+    prompts.add_arguments(
+        add("prompts", prompts.run, prompts.shown, "List, show and compare versions of prompts.")
+    )
     return parser
 
 
