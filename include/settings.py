@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeVar
@@ -193,6 +193,11 @@ class Settings:
     redis_url: str | None
     max_mapped_tasks: int
     api_keys: tuple[str, ...]
+
+    def with_embedder(self, spec: str) -> Settings:
+        """The same settings with another value of RAG_EMBEDDER, for an index of another model."""
+        chosen: dict[str, Any] = {**_embedder(spec)}
+        return replace(self, embedding=replace(self.embedding, **chosen))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

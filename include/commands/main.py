@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,15 +115,10 @@ def _erase(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
 
 
 def _evaluate(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
-    from include.commands.evaluate import evaluate
+    from include.commands.evaluate import Asked, evaluate
 
-    return evaluate(
-        platform,
-        chosen.questions,
-        index=chosen.index,
-        mode=chosen.mode,
-        baseline=chosen.baseline,
-    )
+    asked = {each.name: getattr(chosen, each.name) for each in fields(Asked)}
+    return evaluate(platform, Asked(**asked))
 
 
 def _duplicates(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
@@ -261,6 +257,14 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--baseline", type=Path, help="JSON of an earlier evaluation to compare with"
     )
+    evaluate.add_argument(
+        "--against", metavar="INDEX", help="compare with `live` or another index; refuse or pass"
+    )
+    for option, whose in (("--embedder", "the index"), ("--against-embedder", "the other index")):
+        evaluate.add_argument(
+            option, metavar="SPEC", help=f"RAG_EMBEDDER of {whose}, if it is another"
+        )
+    evaluate.add_argument("--report", type=Path, help="write an HTML page to this file")
     compare = add(
         "compare-chunkers",
         _compare_chunkers,

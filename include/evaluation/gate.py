@@ -50,9 +50,13 @@ class Soundness:
         return 1 - self.missing / self.documents if self.documents else 1.0
 
 
-def reasons(comparison: Comparison, soundness: Soundness, rule: Rule = Rule()) -> list[str]:
-    """Why the candidate is refused, one sentence each; none is a pass."""
-    return [*_worse(comparison, rule), *_worse_tags(comparison, rule), *_unsound(soundness, rule)]
+def reasons(comparison: Comparison | None, soundness: Soundness, rule: Rule = Rule()) -> list[str]:
+    """Why the candidate is refused, one sentence each; none is a pass.
+
+    Without a comparison only what is wrong with the index itself.
+    """
+    worse = [*_worse(comparison, rule), *_worse_tags(comparison, rule)] if comparison else []
+    return [*worse, *_unsound(soundness, rule)]
 
 
 def _worse(comparison: Comparison, rule: Rule) -> Iterator[str]:
