@@ -121,6 +121,12 @@ def _evaluate(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int
     return evaluate(platform, Asked(**asked))
 
 
+def _golden(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.golden import golden
+
+    return golden(platform, chosen.out, count=chosen.count, seed=chosen.seed), 0
+
+
 def _duplicates(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.duplicates import duplicates
 
@@ -265,6 +271,10 @@ def _parser() -> argparse.ArgumentParser:
             option, metavar="SPEC", help=f"RAG_EMBEDDER of {whose}, if it is another"
         )
     evaluate.add_argument("--report", type=Path, help="write an HTML page to this file")
+    golden = add("golden", _golden, show.golden, "Make golden questions of titles and headings.")
+    golden.add_argument("--out", type=Path, required=True, help="JSONL file to write")
+    golden.add_argument("--count", type=int, default=200, help="at most so many (default 200)")
+    golden.add_argument("--seed", type=int, default=7, help="another number, other questions")
     compare = add(
         "compare-chunkers",
         _compare_chunkers,

@@ -180,6 +180,15 @@ def evaluation(answer: Json) -> str:
     )
 
 
+def golden(answer: Json) -> str:
+    """What was written, for people."""
+    return (
+        f"{answer['questions']} synthetic questions about {answer['documents']} documents in "
+        f"{answer['out']}: {answer['by_tag']['title']} from titles, {answer['by_tag']['heading']} "
+        f"from headings. They tell a broken index from a sound one; replace them by real questions."
+    )
+
+
 def comparison(answer: Json) -> str:
     """One line a strategy and size."""
     head = ("strategy", "size", "chunks", "mean tokens", "tokens embedded", "new texts",
