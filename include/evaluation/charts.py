@@ -12,6 +12,8 @@ from html import escape
 from include.evaluation.bootstrap import Interval
 
 _WIDTH, _LABELS, _ROW = 640, 190, 26
+_APART = 30
+"""So far apart are two numbers on one axis, or only the first is written."""
 
 
 def ranges(differences: Mapping[str, Interval], margin: float) -> str:
@@ -28,8 +30,9 @@ def ranges(differences: Mapping[str, Interval], margin: float) -> str:
         _line(x(0), 4, x(0), height - 20, "axis"),
         _line(x(-margin), 4, x(-margin), height - 20, "limit"),
         _text(x(0), height - 4, "0", "middle"),
-        _text(x(-margin), height - 4, f"−{margin:g}", "middle"),
     ]
+    if x(0) - x(-margin) > _APART:
+        parts.append(_text(x(-margin), height - 4, f"−{margin:g}", "middle"))
     for row, (name, each) in enumerate(differences.items()):
         y = row * _ROW + 18
         kind = "worse" if each.high < 0 else "better" if each.low > 0 else "same"
@@ -75,8 +78,10 @@ def line(points: Sequence[tuple[str, float, str]], name: str) -> str:
     parts = [
         f'<polyline points="{path}" class="trend"/>',
         _text(52, bottom + 4, f"{low:.3f}", "end"),
-        _text(52, bottom - (high - low) / room * (bottom - top) + 4, f"{high:.3f}", "end"),
     ]
+    highest = bottom - (high - low) / room * (bottom - top)
+    if bottom - highest > _APART:
+        parts.append(_text(52, highest + 4, f"{high:.3f}", "end"))
     for (x, y), (when, value, kind) in zip(places, points, strict=True):
         told = escape(f"{when}: {name} {value:.4f}, {kind}")
         parts.append(

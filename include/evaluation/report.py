@@ -19,7 +19,8 @@ _STYLE = """
 @media(prefers-color-scheme:dark){:root{--ink:#e4e8ee;--soft:#98a3b3;--page:#14181e;--edge:#303844;
 --good:#4cc38a;--bad:#ff7b70;--ours:#6ea8ff;--theirs:#5b6878}}
 *{box-sizing:border-box}body{margin:0 auto;max-width:960px;padding:24px 16px 64px;color:var(--ink);
-background:var(--page);font:15px/1.5 system-ui,sans-serif}h1{font-size:1.5rem;margin:0 0 4px}
+background:var(--page);font:15px/1.5 system-ui,sans-serif}h1{font-size:1.5rem;margin:0 0 4px;
+overflow-wrap:anywhere}
 h2{font-size:1.1rem;margin:32px 0 8px}.soft{color:var(--soft)}
 .verdict{border-left:6px solid var(--soft);padding:8px 16px;margin:16px 0;border-radius:4px}
 .pass{border-color:var(--good)}.refuse,.fail{border-color:var(--bad)}
