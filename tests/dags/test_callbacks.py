@@ -58,6 +58,7 @@ def run(airflow_home, tmp_path):
     """Runs a Dag of every way to end; gives the XComs by task and map index."""
 
     def make(ledger: Any, notify: Any = ()) -> tuple[dict[tuple[str, int], Any], str]:
+        from airflow.dag_processing.bundles.manager import DagBundlesManager
         from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
         from airflow.models.xcom import XComModel
         from airflow.sdk import dag, task
@@ -107,6 +108,7 @@ def run(airflow_home, tmp_path):
             mapped.expand(number=[1, 2])
 
         made = usage_of_every_end()
+        DagBundlesManager().sync_bundles_to_db()
         bag = DagBag(str(tmp_path))
         bag.bag_dag(made)
         sync_bag_to_db(bag, "dags-folder", None)
