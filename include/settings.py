@@ -194,6 +194,11 @@ class Settings:
     max_mapped_tasks: int
     api_keys: tuple[str, ...]
 
+    def with_embedder(self, spec: str) -> Settings:
+        """The same settings with another value of RAG_EMBEDDER, for an index of another model."""
+        chosen: dict[str, Any] = {**_embedder(spec)}
+        return replace(self, embedding=replace(self.embedding, **chosen))
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Settings from `os.environ`, or from the mapping given.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from include.embedding.protocol import Embedder
     from include.extraction import Rules
     from include.filters import Scope
+    from include.prompts import Prompts
     from include.quality.gate import Gate
     from include.retrieval.distinct import Distinct
     from include.stages.detect import DetectOptions, Interrupted
@@ -400,7 +401,7 @@ class Platform:
             for name in database.names()
             if name.startswith("embeddings_") and (handle := database.open(name)) is not None
         ]
-        return Upkeep((*own, held.erasures, *caches), self.store)
+        return Upkeep((*own, held.erasures, held.evaluations, *caches), self.store)
 
     def premises(self, before: datetime) -> Premises:
         """What verification looks at; `before` is the end of the retention."""
@@ -439,6 +440,13 @@ class Platform:
         return Listing(
             lambda: detect(sources, self.tables, artifacts, options, self.interrupted()), artifacts
         )
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """The shipped prompts and those of the Airflow Variable, read anew for each request."""
+        from include.prompts import Prompts
+
+        return Prompts(lambda: self.deployment.variable("prompt_templates"), self.lake.objects)
 
     @cached_property
     def gate(self) -> Gate:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.evaluation.bootstrap import paired_bootstrap
 from include.evaluation.metrics import (
     METRICS,
     documents_in_order,
     mean,
     ndcg,
-    paired_bootstrap,
     precision,
     recall,
     reciprocal_rank,

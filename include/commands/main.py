@@ -6,10 +6,11 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.commands import show
+from include.commands import prompts, show
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import log_to_stderr
 from include.settings import STRATEGIES, Settings, load_env_file
@@ -134,15 +135,16 @@ def _erase(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
 
 
 def _evaluate(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
-    from include.commands.evaluate import evaluate
+    from include.commands.evaluate import Asked, evaluate
 
-    return evaluate(
-        platform,
-        chosen.questions,
-        index=chosen.index,
-        mode=chosen.mode,
-        baseline=chosen.baseline,
-    )
+    asked = {each.name: getattr(chosen, each.name) for each in fields(Asked)}
+    return evaluate(platform, Asked(**asked))
+
+
+def _golden(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.golden import golden
+
+    return golden(platform, chosen.out, count=chosen.count, seed=chosen.seed), 0
 
 
 def _duplicates(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
@@ -293,6 +295,18 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--baseline", type=Path, help="JSON of an earlier evaluation to compare with"
     )
+    evaluate.add_argument(
+        "--against", metavar="INDEX", help="compare with `live` or another index; refuse or pass"
+    )
+    for option, whose in (("--embedder", "the index"), ("--against-embedder", "the other index")):
+        evaluate.add_argument(
+            option, metavar="SPEC", help=f"RAG_EMBEDDER of {whose}, if it is another"
+        )
+    evaluate.add_argument("--report", type=Path, help="write an HTML page to this file")
+    golden = add("golden", _golden, show.golden, "Make golden questions of titles and headings.")
+    golden.add_argument("--out", type=Path, required=True, help="JSONL file to write")
+    golden.add_argument("--count", type=int, default=200, help="at most so many (default 200)")
+    golden.add_argument("--seed", type=int, default=7, help="another number, other questions")
     compare = add(
         "compare-chunkers",
         _compare_chunkers,
@@ -310,6 +324,9 @@ def _parser() -> argparse.ArgumentParser:
         help="chunk sizes, as in 128,256 (default: RAG_CHUNK_TOKENS)",
     )
     compare.add_argument("--mode", choices=("hybrid", "vector", "text"), default="hybrid")
+    prompts.add_arguments(
+        add("prompts", prompts.run, prompts.shown, "List, show and compare versions of prompts.")
+    )
     return parser
 
 

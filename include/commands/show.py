@@ -168,12 +168,24 @@ def evaluation(answer: Json) -> str:
     """The metrics, against the baseline if there is one."""
     baseline = answer["baseline"] or {}
     lines = [
-        f"{name:<10} {value:.4f}"
+        f"{name:<12} {value:.4f}"
         + (f"  (baseline {baseline[name]:.4f})" if name in baseline else "")
+        + _beyond((answer["differences"] or {}).get("metrics", {}).get(name))
         for name, value in answer["metrics"].items()
     ]
+    lines += [f"- {each}" for each in answer["reasons"]]
+    lines += [f"Report: {answer['report']}"] if "report" in answer else []
     return "\n".join(
         [*lines, f"Verdict: {answer['verdict']} over {answer['questions']} questions."]
+    )
+
+
+def golden(answer: Json) -> str:
+    """What was written, for people."""
+    return (
+        f"{answer['questions']} synthetic questions about {answer['documents']} documents in "
+        f"{answer['out']}: {answer['by_tag']['title']} from titles, {answer['by_tag']['heading']} "
+        f"from headings. They tell a broken index from a sound one; replace them by real questions."
     )
 
 
@@ -207,6 +219,12 @@ def comparison(answer: Json) -> str:
 
 _SHOWN = 5
 _CLASSES = ("added", "changed", "moved", "copied", "metadata", "removed")
+
+
+def _beyond(difference: Json | None) -> str:
+    if difference is None:
+        return ""
+    return f"  {difference['mean']:+.4f} [{difference['low']:+.4f}, {difference['high']:+.4f}]"
 
 
 def _withheld(count: int) -> str:

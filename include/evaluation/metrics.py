@@ -8,7 +8,6 @@ in them has gain 0. All metrics lie in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import log2
 
 Grades = Mapping[str, float]
@@ -55,45 +54,19 @@ def reciprocal_rank(ranking: Sequence[str], grades: Grades, k: int) -> float:
 
 METRICS: Mapping[str, tuple[Metric, int]] = {
     "ndcg@10": (ndcg, 10),
+    "recall@1": (recall, 1),
+    "recall@5": (recall, 5),
     "recall@10": (recall, 10),
+    "recall@50": (recall, 50),
     "mrr@10": (reciprocal_rank, 10),
+    "precision@5": (precision, 5),
     "precision@10": (precision, 10),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean and its 95 % bootstrap confidence interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def mean(values: Sequence[float]) -> float:
     """The arithmetic mean, 0 of nothing."""
     return sum(values) / len(values) if values else 0.0
-
-
-def paired_bootstrap(
-    ours: Sequence[float], baseline: Sequence[float], *, samples: int = 2_000, seed: int = 7
-) -> Interval:
-    """The mean per-question difference `ours - baseline`, resampled over questions.
-
-    Both hold the same questions in the same order. The same seed gives the same interval; an
-    interval around 0 says that the difference may be chance.
-    """
-    import numpy as np
-
-    if len(ours) != len(baseline) or not ours:
-        raise ValueError(
-            f"a paired bootstrap should have equally many values, at least one; "
-            f"has {len(ours)} and {len(baseline)}"
-        )
-    difference = np.asarray(ours, dtype=float) - np.asarray(baseline, dtype=float)
-    picks = np.random.default_rng(seed).integers(len(difference), size=(samples, len(difference)))
-    low, high = np.percentile(difference[picks].mean(axis=1), [2.5, 97.5])
-    return Interval(float(difference.mean()), float(low), float(high))
 
 
 def _relevant(grades: Grades) -> dict[str, float]:

@@ -13,7 +13,8 @@ from include.evaluation.questions import Question
 from include.retrieval.search import Mode
 
 Verdict = Literal["pass", "fail", "no baseline"]
-CHUNKS = 50
+CHUNKS = 100
+"""How many chunks are looked at: recall@50 is over their documents, fewer than 50 as a rule."""
 TOLERANCE = 0.02
 
 
@@ -90,7 +91,7 @@ def evaluate(
     baseline: Mapping[str, float] | None = None,
     tolerance: float = TOLERANCE,
 ) -> Evaluation:
-    """Searches every question and scores the documents of its 50 best chunks.
+    """Searches every question and scores the documents of its 100 best chunks.
 
     A document counts where its best-ranked chunk stands. Raises ConfigurationError without
     questions, or for a baseline with a metric that is not measured.

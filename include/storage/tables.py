@@ -99,6 +99,22 @@ ERASURES = _schema(
     id=pa.string(), version=pa.string(), uri_hash=pa.string(), by=pa.string(), at=_MOMENT
 )
 
+# What an evaluation found: `against` is the index it was compared with ("" without one), `metrics`,
+# `reasons` and `report` are JSON; `questions_hash` names the questions and their grades.
+EVALUATIONS = _schema(
+    id=pa.string(),
+    at=_MOMENT,
+    index=pa.string(),
+    against=pa.string(),
+    mode=pa.string(),
+    questions=pa.int32(),
+    questions_hash=pa.string(),
+    metrics=pa.string(),
+    verdict=pa.string(),
+    reasons=pa.string(),
+    report=pa.string(),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:
@@ -135,3 +151,8 @@ class Tables:
     def erasures(self) -> KeyedTable:
         """What must not come back, keyed by document id."""
         return self.database.table("erasures", ERASURES, "id")
+
+    @property
+    def evaluations(self) -> KeyedTable:
+        """What evaluations found, keyed by the run that made them."""
+        return self.database.table("evaluations", EVALUATIONS, "id")

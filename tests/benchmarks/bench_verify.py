@@ -112,8 +112,13 @@ def _damage(platform: Platform, chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def _build(platform: Platform, chosen: argparse.Namespace) -> dict[str, Any]:
+    return build(platform, chosen.chunks)
+
+
+def build(platform: Platform, chunks: int) -> dict[str, Any]:
+    """Fills the configured index of 384 dimensions with so many chunks, and makes it live."""
     platform.store.create(platform.index_name, DIMENSIONS)
-    documents = chosen.chunks // CHUNKS_PER_DOCUMENT
+    documents = chunks // CHUNKS_PER_DOCUMENT
     for start in range(0, documents, DOCUMENTS_PER_COMMIT):
         _publish(platform, range(start, min(start + DOCUMENTS_PER_COMMIT, documents)))
     platform.store.optimize(platform.index_name)
@@ -129,7 +134,7 @@ def _publish(platform: Platform, numbers: range) -> None:
 
     manifest, chunks, texts = [], [], []
     for number in numbers:
-        parts = [_paragraph(number, part) for part in range(CHUNKS_PER_DOCUMENT)]
+        parts = [paragraph(number, part) for part in range(CHUNKS_PER_DOCUMENT)]
         text = "\n\n".join(parts)
         row = _document(number, text)
         manifest.append(row)
@@ -148,7 +153,8 @@ def _publish(platform: Platform, numbers: range) -> None:
     platform.tables.documents.upsert(pa.Table.from_pylist(manifest, DOCUMENTS))
 
 
-def _paragraph(number: int, part: int) -> str:
+def paragraph(number: int, part: int) -> str:
+    """The text of one chunk of one document: about 1,000 characters."""
     words = (f"word{(number * 31 + part * 17 + at * at) % 9_973}" for at in range(110))
     return f"Part {part} of document {number} — naïve prose: " + " ".join(words)
 

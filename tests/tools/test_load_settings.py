@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from include.prompts.catalogue import parse
+from include.prompts.library import Prompt
 from include.settings import Budgets
 from tools.console import RefusalError
 from tools.load_settings import DEFAULT_FILE, LocalSettings, Pool, parse_settings
@@ -37,6 +39,15 @@ def test_the_shipped_budgets_are_accepted_by_the_platform() -> None:
     budgets = Budgets.parse(json.loads(_shipped().variables["rag_budgets"]))
     assert budgets.daily_usd is not None
     assert 0 < budgets.max_delete_fraction < 1
+
+
+def test_the_shipped_prompts_are_accepted_and_leave_production_alone() -> None:
+    entry = parse(_shipped().variables["prompt_templates"]).get("answer")
+    assert entry.get("production").shipped
+    candidate = Prompt("answer", "candidate", entry.get("candidate"))
+    passage = {"number": 1, "title": "T", "text": "The text."}
+    sent = candidate.render({"question": "Why?", "passages": [passage]})
+    assert 'number="1">\nT\nThe text.\n</passage-' in sent.user
 
 
 def test_extras_given_as_a_mapping_become_json() -> None:
