@@ -7,10 +7,13 @@ After a promotion or a rollback the settings lag behind the registry. Every inde
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import warn
+from include.retrieval.search import Searcher
 from include.wiring import Platform
 
 
@@ -20,7 +23,7 @@ def of_values(platform: Platform, values: Mapping[str, str]) -> Platform:
         return platform
     made = Platform(platform.settings.with_index(values), platform.deployment)
     # One lake, opened and found compatible once.
-    for name in ("lake", "database"):
+    for name in ("lake", "database", "caller"):
         if name in platform.__dict__:
             made.__dict__[name] = platform.__dict__[name]
     return made
@@ -48,6 +51,46 @@ def of_index(platform: Platform, name: str | None = None) -> Platform:
     """The platform with embedder and chunker of a registered index, by default of the live one."""
     index = platform.registry.get(name) if name else platform.registry.live()
     return platform if index is None else of_values(platform, index.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What a question is narrowed to; nothing by default, but for the setting of `distinct`.
+
+    `principals` are the labels of whoever asks; None is no restriction.
+    """
+
+    filter: str | None = None
+    principals: Sequence[str] | None = None
+    distinct: bool | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What is narrowed, for a trace."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+EVERYTHING = Narrowing()
+
+
+def searcher(
+    platform: Platform, index: str | None = None, narrowing: Narrowing = EVERYTHING
+) -> Searcher:
+    """A searcher on the live index, or on the one named, within what it is narrowed to.
+
+    Its own model embeds the question, whatever RAG_EMBEDDER says. Raises ConfigurationError when
+    there is none yet, when it is not known what filled it, or for a filter that cannot be read.
+    """
+    name = index or platform.live_index()
+    platform = of_index(platform, name)
+    scope = platform.scope(narrowing.filter, narrowing.principals)
+    if platform.registry.get(name).embedder != platform.embedder.identity.id:
+        raise ConfigurationError(
+            f"The index {name!r} was filled by {platform.registry.get(name).embedder!r}; the "
+            f"configured RAG_EMBEDDER is {platform.embedder.identity.id!r}. Set it back, or make "
+            f"the index for it: `python -m include sync --rebuild`."
+        )
+    distinct = platform.distinct(deduplicate=narrowing.distinct)
+    return Searcher(platform.embedder, platform.store, name, scope=scope, distinct=distinct)
 
 
 def following(platform: Platform) -> Platform:

@@ -188,16 +188,12 @@ class Settings:
     search: SearchSettings
     retention: RetentionSettings
     budgets: Budgets
+    golden_questions: Path | None
     chat_model: str
     vector_store: str
     redis_url: str | None
     max_mapped_tasks: int
     api_keys: tuple[str, ...]
-
-    def with_embedder(self, spec: str) -> Settings:
-        """The same settings with another value of RAG_EMBEDDER, for an index of another model."""
-        chosen: dict[str, Any] = {**_embedder(spec)}
-        return replace(self, embedding=replace(self.embedding, **chosen))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -233,6 +229,7 @@ class Settings:
             search=SearchSettings(read.switch("RAG_DEDUPLICATE_RESULTS", "false")),
             retention=RetentionSettings(read.number("RAG_CACHE_KEEP_DAYS", 0, 0, 36_500)),
             budgets=read.budgets("AIRFLOW_VAR_RAG_BUDGETS"),
+            golden_questions=_file(read.text("RAG_GOLDEN_QUESTIONS", "")),
             chat_model=read.text("RAG_CHAT_MODEL", "none"),
             vector_store=read.choice("RAG_VECTOR_STORE", "lancedb", ("lancedb",)),
             redis_url=read.text("RAG_REDIS_URL", "") or None,
@@ -419,6 +416,10 @@ def _metadata(read: _Reader) -> MetadataRules:
         patterns=tuple(map(PathPattern.parse, patterns)),
         default_acl=parse_labels(read.text("RAG_DEFAULT_ACL", ""), "RAG_DEFAULT_ACL"),
     )
+
+
+def _file(value: str) -> Path | None:
+    return Path(value).expanduser() if value else None
 
 
 def _local(relative: str) -> str:

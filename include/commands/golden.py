@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from include.documents import Block
 from include.errors import ConfigurationError
 from include.evaluation.questions import load_questions
-from include.evaluation.synthetic import SYNTHETIC, Titled, as_line, generate
+from include.evaluation.synthetic import SYNTHETIC, as_line, generate
+from include.judging import titled_documents
 from include.wiring import Platform
 
 Json = dict[str, Any]
-_TEXTS_AT_ONCE = 500
 
 
 def golden(platform: Platform, out: Path, *, count: int, seed: int) -> Json:
@@ -25,7 +23,7 @@ def golden(platform: Platform, out: Path, *, count: int, seed: int) -> Json:
     if count < 1:
         raise ConfigurationError(f"--count should be >= 1, is {count}.")
     _refuse_edited(out)
-    questions = generate(_documents(platform), count, seed)
+    questions = generate(titled_documents(platform), count, seed)
     if not questions:
         raise ConfigurationError(
             "No document has a title or headings to make questions of: run `python -m include "
@@ -51,16 +49,3 @@ def _refuse_edited(out: Path) -> None:
             f"--out {str(out)!r} holds questions that are not tagged {SYNTHETIC!r}: they stay. Name "
             f"another file."
         )
-
-
-def _documents(platform: Platform) -> Iterator[Titled]:
-    """Every document of the manifest with its text, some at a time."""
-    tables = platform.tables
-    known = tables.documents.read(["uri", "title", "text_hash"]).sort("uri")
-    for part in known.iter_slices(_TEXTS_AT_ONCE):
-        texts = tables.texts.lookup(part["text_hash"].unique().to_list())
-        for row in part.join(texts, on="text_hash", maintain_order="left", how="inner").iter_rows(
-            named=True
-        ):
-            blocks = [Block(**block) for block in row["blocks"]]
-            yield Titled(row["uri"], row["title"], row["text"], blocks)

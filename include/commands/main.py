@@ -298,10 +298,6 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--against", metavar="INDEX", help="compare with `live` or another index; refuse or pass"
     )
-    for option, whose in (("--embedder", "the index"), ("--against-embedder", "the other index")):
-        evaluate.add_argument(
-            option, metavar="SPEC", help=f"RAG_EMBEDDER of {whose}, if it is another"
-        )
     evaluate.add_argument("--report", type=Path, help="write an HTML page to this file")
     golden = add("golden", _golden, show.golden, "Make golden questions of titles and headings.")
     golden.add_argument("--out", type=Path, required=True, help="JSONL file to write")

@@ -4,54 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from include.documents import Hit
 from include.errors import ConfigurationError
-from include.indexes import of_index
+from include.indexes import EVERYTHING, Narrowing, searcher
 from include.retrieval.search import Mode, Searcher
 from include.wiring import Platform
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Narrowing:
-    """What a question is narrowed to; nothing by default, but for the setting of `distinct`.
-
-    `principals` are the labels of whoever asks; None is no restriction.
-    """
-
-    filter: str | None = None
-    principals: Sequence[str] | None = None
-    distinct: bool | None = None
-
-    def as_json(self) -> Json:
-        """What is narrowed, for a trace."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-
-def searcher(
-    platform: Platform, index: str | None = None, narrowing: Narrowing = Narrowing()
-) -> Searcher:
-    """A searcher on the live index, or on the one named, within what it is narrowed to.
-
-    Its own model embeds the question, whatever RAG_EMBEDDER says. Raises ConfigurationError when
-    there is none yet, when it is not known what filled it, or for a filter that cannot be read.
-    """
-    name = index or platform.live_index()
-    platform = of_index(platform, name)
-    scope = platform.scope(narrowing.filter, narrowing.principals)
-    if platform.registry.get(name).embedder != platform.embedder.identity.id:
-        raise ConfigurationError(
-            f"The index {name!r} was filled by {platform.registry.get(name).embedder!r}; the "
-            f"configured RAG_EMBEDDER is {platform.embedder.identity.id!r}. Set it back, or make "
-            f"the index for it: `python -m include sync --rebuild`."
-        )
-    distinct = platform.distinct(deduplicate=narrowing.distinct)
-    return Searcher(platform.embedder, platform.store, name, scope=scope, distinct=distinct)
+__all__ = ["Narrowing", "ask", "search", "searcher", "trace"]
 
 
 def search(chosen: Searcher, text: str, *, k: int = 10, mode: Mode = "hybrid") -> Json:
@@ -66,7 +29,7 @@ def _hit(hit: Hit) -> Json:
     return shown
 
 
-def ask(platform: Platform, text: str, *, k: int = 10, narrowing: Narrowing = Narrowing()) -> Json:
+def ask(platform: Platform, text: str, *, k: int = 10, narrowing: Narrowing = EVERYTHING) -> Json:
     """An answer from the documents with its citations; its trace is kept in the lake."""
     from include.retrieval.extractive import ExtractiveAnswerer
 
