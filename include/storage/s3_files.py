@@ -52,7 +52,7 @@ class S3Files:
             if not each["Key"].endswith("/")
         ]
 
-    def folders(self, folder: str) -> Mapping[str, float]:
+    def folders(self, folder: str) -> Mapping[str, float]:  # noqa: ARG002 - as LakeFiles has it
         """Nothing: a bucket has no folders beside those in the names of objects."""
         return {}
 

@@ -10,6 +10,7 @@ from include.errors import CommitConflictError
 from include.storage.objects import Stored, require_plain
 from include.storage.s3_client import S3Access
 from include.storage.s3_errors import ABSENT, REFUSED, code, translated
+from include.storage.s3_errors import etag as named
 from include.storage.s3_place import S3Place
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ class S3Objects:
                 if code(error) in ABSENT:
                     return None
                 raise
-            return Stored(found["Body"].read(), found["ETag"])
+            return Stored(found["Body"].read(), named(found, self._place.uri(path)))
 
     def write(self, path: str, data: bytes) -> str:
         """Replaces the object and returns its etag."""
         with translated(self._place.uri(path)):
-            return str(self._client.put_object(**self._at(path), Body=data)["ETag"])
+            done = self._client.put_object(**self._at(path), Body=data)
+            return named(done, self._place.uri(path))
 
     def write_if(self, path: str, data: bytes, etag: str | None) -> str:
         """Replaces the object only while it has this etag, else raises CommitConflictError."""
@@ -57,7 +59,7 @@ class S3Objects:
                 done = self._client.put_object(
                     **self._at(path), **condition, Body=data, Metadata={_WRITE: token}
                 )
-                return str(done["ETag"])
+                return named(done, self._place.uri(path))
             except ClientError as error:
                 if code(error) not in REFUSED | ABSENT:
                     raise
