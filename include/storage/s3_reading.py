@@ -13,7 +13,7 @@ from include.storage.s3_place import S3Place
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-_CONTINUATIONS = 4
+_CONTINUATIONS = 8
 _BLOCK = 1024 * 1024
 
 
