@@ -216,9 +216,7 @@ class _Preparation:
         self._writers.documents.append(document)
         self.counts[change] += 1
 
-    def _add_metadata(
-        self, document: Row, found: Extracted, content: SourceContent | None
-    ) -> None:
+    def _add_metadata(self, document: Row, found: Extracted, content: SourceContent | None) -> None:
         """Sidecar fields win over what the file says; the file name is the last resort."""
         assert found.parsed is not None
         key, policy = str(document["key"]), self._reading.rules.policy(str(document["source"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from include.errors import CommitConflictError
@@ -29,7 +29,7 @@ class S3Objects:
     def __init__(self, place: S3Place, access: S3Access) -> None:
         self._place = place
         self._access = access
-        self._seen: dict[str, tuple[str, list[str]]] = {}
+        self._seen: dict[str, tuple[str, Sequence[str]]] = {}
 
     def read(self, path: str) -> Stored | None:
         """The whole object, or None when there is none."""
@@ -110,7 +110,7 @@ class S3Objects:
             return None
         return named(found, self._place.uri(path)) if writes[0] == token else "overwritten"
 
-    def _writes_before(self, path: str, etag: str | None) -> list[str]:
+    def _writes_before(self, path: str, etag: str | None) -> Sequence[str]:
         seen, writes = self._seen.get(path, ("", []))
         return writes if seen == etag else []
 

@@ -54,7 +54,9 @@ def main() -> None:
     for figure in (
         limited("memory of listing and comparing", float(str(found["peak_mb"])), 1_000, "MB"),
         exact("added, touched, removed, unchanged", found["found"], wanted),
-        Figure("listing alone", f"{found['listing_seconds']:.1f} s, {found['listing_cpu']:.1f} CPU s"),
+        Figure(
+            "listing alone", f"{found['listing_seconds']:.1f} s, {found['listing_cpu']:.1f} CPU s"
+        ),
         Figure("listing and comparing", f"{found['seconds']:.1f} s, {found['cpu']:.1f} CPU s"),
         Figure("waiting of one request after the other", f"{alone:.0f} s", note=f"{pages} pages"),
     ):

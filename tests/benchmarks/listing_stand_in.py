@@ -47,7 +47,9 @@ class Listing:
         prefix, after = query.get("prefix", ""), query.get("start-after", "")
         after = query.get("continuation-token", after)
         at = bisect_right(self._keys, after) if after >= prefix and after else 0
-        at = max(at, bisect_right(self._keys, prefix[:-1] + chr(ord(prefix[-1]) - 1)) if prefix else 0)
+        at = max(
+            at, bisect_right(self._keys, prefix[:-1] + chr(ord(prefix[-1]) - 1)) if prefix else 0
+        )
         while at < len(self._keys) and self._keys[at] < prefix:
             at += 1
         if query.get("delimiter"):
@@ -56,7 +58,9 @@ class Listing:
         more = len(some) == PAGE and at + PAGE < len(self._held)
         more = more and self._keys[at + PAGE].startswith(prefix)
         body = "".join(_ENTRY.format(quote(key), tag, 7_000 + tag % 2) for key, tag in some)
-        token = f"<NextContinuationToken>{quote(some[-1][0])}</NextContinuationToken>" if more else ""
+        token = (
+            f"<NextContinuationToken>{quote(some[-1][0])}</NextContinuationToken>" if more else ""
+        )
         return self._document(prefix, body + token, len(some), more)
 
     def _folders(self, prefix: str) -> bytes:
@@ -64,7 +68,8 @@ class Listing:
         found = {"/".join(key.split("/")[: depth + 1]) + "/" for key in self._keys[:: max(1, PAGE // 10)]
                  if key.startswith(prefix) and key.count("/") > depth}  # fmt: skip
         body = "".join(
-            f"<CommonPrefixes><Prefix>{quote(each)}</Prefix></CommonPrefixes>" for each in sorted(found)
+            f"<CommonPrefixes><Prefix>{quote(each)}</Prefix></CommonPrefixes>"
+            for each in sorted(found)
         )
         return self._document(prefix, body, len(found), more=False)
 
@@ -111,7 +116,9 @@ def main() -> None:
         chosen.bind(("127.0.0.1", 0))
         port = chosen.getsockname()[1]
         context = multiprocessing.get_context("fork")
-        second = context.Process(target=_process, args=(port, held, milliseconds / 1e3), daemon=True)
+        second = context.Process(
+            target=_process, args=(port, held, milliseconds / 1e3), daemon=True
+        )
         second.start()
         print(port, flush=True)
         _process(port, held, milliseconds / 1e3)

@@ -118,9 +118,7 @@ class Scene:
     def platform(self, lake: Path) -> Platform:
         """The lake, for looking at it in this process."""
         environment = self.child(lake).environment
-        return Platform(
-            Settings.from_environment(environment), EnvironmentDeployment(environment)
-        )
+        return Platform(Settings.from_environment(environment), EnvironmentDeployment(environment))
 
     def output(self, lake: Path) -> str:
         """What the children on this lake printed."""

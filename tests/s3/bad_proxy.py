@@ -47,10 +47,12 @@ class Trouble(BaseHTTPRequestHandler):
             else:
                 self._send(status, headers, content, half=hit and kind == "broken")
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815 - names of http.server
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+        headers = {
+            name: value for name, value in self.headers.items() if name.lower() != "connection"
+        }
         headers.pop("Transfer-Encoding", None)
         headers["Content-Length"] = str(len(body))
         if self.kind == "unconditional" and self.command == "PUT":
@@ -70,11 +72,13 @@ class Trouble(BaseHTTPRequestHandler):
         self, status: int, headers: list[tuple[str, str]], content: bytes, *, half: bool = False
     ) -> None:
         self.send_response(status)
-        length = dict((name.lower(), value) for name, value in headers).get("content-length")
+        length = {name.lower(): value for name, value in headers}.get("content-length")
         for name, value in headers:
             if name.lower() not in _HOP:
                 self.send_header(name, value)
-        self.send_header("Content-Length", (length or "0") if self.command == "HEAD" else str(len(content)))
+        self.send_header(
+            "Content-Length", (length or "0") if self.command == "HEAD" else str(len(content))
+        )
         self.end_headers()
         if half and self.command == "GET" and len(content) > 1:
             self.wfile.write(content[: len(content) // 2])

@@ -51,7 +51,9 @@ def test_the_proof_is_remembered_for_a_week(s3):
     layout["conditional_writes"]["proven"] = long_ago
     lake.objects.write("lake.json", json.dumps(layout).encode())
     lake.open()
-    assert json.loads(lake.objects.read("lake.json").data)["conditional_writes"]["proven"] > long_ago
+    assert (
+        json.loads(lake.objects.read("lake.json").data)["conditional_writes"]["proven"] > long_ago
+    )
 
 
 def test_a_write_that_was_done_but_answered_503_is_not_taken_for_anothers(s3):
@@ -93,7 +95,8 @@ def test_a_missing_bucket_is_named_with_what_to_do(s3):
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("denied", "policy"), ("expired", "new one into the connection"), ("website", "no S3 API")]
+    ("kind", "said"),
+    [("denied", "policy"), ("expired", "new one into the connection"), ("website", "no S3 API")],
 )
 def test_a_refusal_is_one_sentence_with_what_to_do(s3, kind, said):
     bucket = s3.bucket()
@@ -116,9 +119,13 @@ def test_a_sync_against_tables_that_cannot_be_reached_is_worth_a_later_try(s3):
     lake = Lake(f"s3://{s3.bucket()}/lake", s3.access()).open()
     with served(PROXY, s3.endpoint, "busy", "1") as proxy:
         access = proxy.access()
-        access.native_options = lambda bucket: s3.access().native_options(bucket) | {  # type: ignore[method-assign]
-            "aws_endpoint": proxy.endpoint, "client_max_retries": "1"
-        }
+        access.native_options = lambda bucket: (
+            s3.access().native_options(bucket)
+            | {  # type: ignore[method-assign]
+                "aws_endpoint": proxy.endpoint,
+                "client_max_retries": "1",
+            }
+        )
         with pytest.raises(TransientError):
             Lake(lake.uri, access).database.open("documents")
 
@@ -178,3 +185,11 @@ def test_arguments_for_every_call_reach_those_that_know_them(s3):
     options = access.native_options(bucket)
     assert options["aws_server_side_encryption"] == "AES256"
     assert options["aws_request_payer"] == "true"
+
+
+def test_a_lake_with_a_key_of_ones_own_is_refused_for_lancedb_cannot_use_it(s3):
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0123456789abcdef0123456789abcdef"}
+    access = s3.access(extra_args=key)
+    with pytest.raises(ConfigurationError, match="aws:kms") as caught:
+        access.native_options("bucket")
+    assert key["SSECustomerKey"] not in str(caught.value)

@@ -115,10 +115,17 @@ def test_a_multipart_object_is_read_whole_and_stamped_alike(place):
     where = {"Bucket": place.name, "Key": "docs/big.txt"}
     upload = place.client.create_multipart_upload(**where)["UploadId"]
     etags = [
-        {"PartNumber": n, "ETag": place.client.upload_part(**where, UploadId=upload, PartNumber=n, Body=body)["ETag"]}
+        {
+            "PartNumber": n,
+            "ETag": place.client.upload_part(**where, UploadId=upload, PartNumber=n, Body=body)[
+                "ETag"
+            ],
+        }
         for n, body in ((1, part), (2, b"end"))
     ]
-    place.client.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": etags})
+    place.client.complete_multipart_upload(
+        **where, UploadId=upload, MultipartUpload={"Parts": etags}
+    )
     source = place.source()
     [found] = source.list()
     assert "-2-" in found.stamp  # an ETag of two parts is no hash of the content
@@ -140,9 +147,9 @@ def test_a_deleted_key_has_vanished_and_an_archived_one_is_unreadable(place):
 
 def test_access_denied_on_one_key_sets_that_key_aside(s3, place):
     place.put("docs/a.txt")
-    with served("tests.s3.bad_proxy", s3.endpoint, "denied", "1") as proxy:
-        with pytest.raises(DocumentError) as caught:
-            place.source(store=proxy).read("a.txt", LIMIT)
+    denying = served("tests.s3.bad_proxy", s3.endpoint, "denied", "1")
+    with denying as proxy, pytest.raises(DocumentError) as caught:
+        place.source(store=proxy).read("a.txt", LIMIT)
     assert caught.value.reason == "unreadable"
 
 
@@ -223,8 +230,8 @@ def test_pairing_does_not_depend_on_ranges_nor_on_which_comes_first(names, cuts,
         found += list(pairs.take(part, name, name, name))
     found += list(pairs.rest())
     documents = [name for name in names if not name.endswith(".meta.json")]
-    expected = {name: next((s for s in sidecar_names(name) if s in names), "") for name in documents}
+    expected = {
+        name: next((s for s in sidecar_names(name) if s in names), "") for name in documents
+    }
     assert len(found) == len(documents)
     assert {name: sidecar for name, _, sidecar in found} == expected
-
-

@@ -51,6 +51,7 @@ def test_four_syncs_at_once_with_503s_and_a_kill_lose_nothing_and_store_nothing_
     assert scene.overpaid(lake) <= BATCH_TEXTS
 
 
+@pytest.mark.faults
 def test_four_processes_that_write_the_cache_through_503s_store_every_text_once(
     scene: BucketScene, busy: Store
 ):
