@@ -2,8 +2,9 @@
 
 Kinds: `busy` answers 503 SlowDown to this share of requests instead of passing them on; `forgetful`
 passes them on and answers 503 all the same; `both` does one or the other; `unconditional` forgets
-the conditions of all writes; `denied` and `expired` refuse this share of requests; `broken` ends
-this share of bodies half-way; `website` answers HTML to everything.
+the conditions of all writes; `broken` ends this share of bodies half-way; `website` answers HTML to
+everything; `denied`, `expired`, `stranger`, `forged`, `elsewhere` and `late` refuse this share of
+requests with the code of S3.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 _ERROR = '<?xml version="1.0"?><Error><Code>{0}</Code><Message>{0} by the proxy</Message></Error>'
-_REFUSALS = {"denied": (403, "AccessDenied"), "expired": (400, "ExpiredToken")}
+_REFUSALS = {
+    "denied": (403, "AccessDenied"),
+    "expired": (400, "ExpiredToken"),
+    "stranger": (403, "InvalidAccessKeyId"),
+    "forged": (403, "SignatureDoesNotMatch"),
+    "elsewhere": (301, "PermanentRedirect"),
+    "late": (403, "RequestTimeTooSkewed"),
+}
 _HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "date", "server"}
 _CONDITIONS = {"if-match", "if-none-match"}
 
@@ -66,7 +74,8 @@ class Trouble(BaseHTTPRequestHandler):
             connection.close()
 
     def _refuse(self, status: int, code: str) -> None:
-        self._send(status, [("Content-Type", "application/xml")], _ERROR.format(code).encode())
+        headers = [("Content-Type", "application/xml"), ("x-amz-bucket-region", "us-west-2")]
+        self._send(status, headers, _ERROR.format(code).encode())
 
     def _send(
         self, status: int, headers: list[tuple[str, str]], content: bytes, *, half: bool = False

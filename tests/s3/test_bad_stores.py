@@ -96,7 +96,15 @@ def test_a_missing_bucket_is_named_with_what_to_do(s3):
 
 @pytest.mark.parametrize(
     ("kind", "said"),
-    [("denied", "policy"), ("expired", "new one into the connection"), ("website", "no S3 API")],
+    [
+        ("denied", "policy"),
+        ("expired", "new one into the connection"),
+        ("website", "no S3 API"),
+        ("stranger", "login of the connection rag_s3"),
+        ("forged", "password of the connection rag_s3"),
+        ("elsewhere", "region_name"),
+        ("late", "clock"),
+    ],
 )
 def test_a_refusal_is_one_sentence_with_what_to_do(s3, kind, said):
     bucket = s3.bucket()
