@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import socket
 import sys
 from bisect import bisect_right
@@ -96,13 +97,12 @@ class Listing:
         writer.close()
 
 
-def _process(port: int, held: list[tuple[str, int]], seconds: float) -> None:
+def _process(port: int, held: list[tuple[str, int]], seconds: float, parent: int = 0) -> None:
     async def run() -> None:
         listing = Listing(held, seconds)
-        server = await asyncio.start_server(
-            listing.serve, "127.0.0.1", port, reuse_port=True, backlog=256
-        )
-        await server.serve_forever()
+        await asyncio.start_server(listing.serve, "127.0.0.1", port, reuse_port=True, backlog=256)
+        while not parent or os.getppid() == parent:  # whoever started us may have been killed
+            await asyncio.sleep(1)
 
     asyncio.run(run())
 
@@ -117,7 +117,7 @@ def main() -> None:
         port = chosen.getsockname()[1]
         context = multiprocessing.get_context("fork")
         second = context.Process(
-            target=_process, args=(port, held, milliseconds / 1e3), daemon=True
+            target=_process, args=(port, held, milliseconds / 1e3, os.getpid()), daemon=True
         )
         second.start()
         print(port, flush=True)
