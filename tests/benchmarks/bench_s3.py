@@ -47,7 +47,8 @@ def main() -> None:
         with served(STAND_IN, arguments[0], "2", arguments[2]) as store:
             found = _child("compare", folder, store.connection())
     hundredth = chosen.keys // 100
-    wanted = [hundredth, hundredth, hundredth, chosen.keys - 2 * hundredth]
+    edited = sum(number // 100 % 100 == 50 for number in range(hundredth, chosen.keys))
+    wanted = [hundredth, edited, hundredth, chosen.keys - hundredth - edited]
     pages = -(-chosen.keys // 1_000)
     alone = pages * chosen.milliseconds / 1e3
     print(HEADER)

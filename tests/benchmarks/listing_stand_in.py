@@ -101,7 +101,8 @@ def _process(port: int, held: list[tuple[str, int]], seconds: float, parent: int
     async def run() -> None:
         listing = Listing(held, seconds)
         await asyncio.start_server(listing.serve, "127.0.0.1", port, reuse_port=True, backlog=256)
-        while not parent or os.getppid() == parent:  # whoever started us may have been killed
+        # Until whoever started us ends, if only by being killed.
+        while not parent or os.getppid() == parent:  # noqa: ASYNC110 - there is no such event
             await asyncio.sleep(1)
 
     asyncio.run(run())
