@@ -92,9 +92,7 @@ def detect(
 def _listing(sources: Iterable[Source]) -> pl.DataFrame:
     frames = [batch for source in sources for batch in listing_batches(source.list())]
     listing = pl.concat([pl.DataFrame(schema=LISTING), *frames])
-    # Keys of one source are unique: only several can overlap, and looking takes memory.
-    several = listing["source"].n_unique() > 1
-    twice = listing.filter(pl.col("uri").is_duplicated()) if several else listing.clear()
+    twice = listing.filter(pl.col("uri").is_duplicated())
     if twice.height:
         raise SourceError(
             f"{twice['uri'][0]!r} is listed by two sources: RAG_SOURCE_URI names overlapping "
