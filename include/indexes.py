@@ -23,7 +23,7 @@ def of_values(platform: Platform, values: Mapping[str, str]) -> Platform:
         return platform
     made = Platform(platform.settings.with_index(values), platform.deployment)
     # One lake, opened and found compatible once.
-    for name in ("lake", "database", "caller"):
+    for name in ("s3", "lake", "database", "caller"):
         if name in platform.__dict__:
             made.__dict__[name] = platform.__dict__[name]
     return made

@@ -59,6 +59,17 @@ def test_a_misspelt_name_is_told_with_the_right_one():
         Settings.from_environment({"RAG_CHUNK_TOKEN": "100"})
 
 
+@pytest.mark.parametrize("lake", ["s3://docs", "s3://docs/lake", "s3://docs/a/b"])
+def test_a_lake_inside_a_bucket_that_is_the_source_is_refused(lake):
+    for source, refused in (("s3://docs", True), ("s3://docs/a", lake.endswith("b"))):
+        given = {"RAG_SOURCE_URI": source, "RAG_LAKE_URI": lake}
+        if refused:
+            with pytest.raises(ConfigurationError, match="index its own state"):
+                Settings.from_environment(given)
+        else:
+            assert Settings.from_environment(given).lake_uri == lake
+
+
 def test_a_lake_inside_its_source_is_refused():
     with pytest.raises(ConfigurationError, match="index its own state"):
         Settings.from_environment(

@@ -24,7 +24,7 @@ from include.erasure.rows import erase_rows
 from include.erasure.subject import CHUNKS, Derived, Subject, find_subject, nothing_derived
 from include.observability.log import stage
 from include.stages.forget import unused_vectors
-from include.storage.claims import run_folders, text_hashes
+from include.storage.claims import text_hashes
 from include.storage.conflicts import persistently
 from include.storage.history import Purged, prune, rewrite
 from include.storage.lake import Lake
@@ -77,6 +77,7 @@ def erase(
     written to `erasures/` in the lake. Whoever asks makes sure that it is not at the source.
     """
     began = time.monotonic()
+    within.lake.files.keeps_versions()  # who may not ask that could not prove anything
     name = f"erasure-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     with stage("erase", erasure=name) as event:
         subject = find_subject(uri, within.database, names, derived)
@@ -86,6 +87,7 @@ def erase(
         marked = _mark(subject, within, now) if within.mark else 0
         removed, kept = _remove(subject, within, now)
         purged = _purge(within, now)
+        event["object_versions"] = within.lake.files.forget_versions()
         receipt = Receipt(
             erasure_id=name,
             uri_hash=digest("uri", subject.uri),
@@ -134,8 +136,8 @@ def _remove(
     runs = files.erase_runs(
         within.lake, subject, idle_since=now - RUN_IDLE, unfinished_too=within.unfinished_too
     )
-    unfinished = [each for each in run_folders(within.lake) if not each.is_finished(now - RUN_IDLE)]
-    needed = text_hashes(unfinished)
+    unfinished = [each for each in within.lake.runs() if not each.is_finished(now - RUN_IDLE)]
+    needed = text_hashes(within.lake, unfinished)
     removed |= {"runs/": runs.removed, **dict(erase_rows(within.database, subject, needed))}
     return removed, runs.kept
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from include.errors import CommitConflictError, LakeError
+from include.errors import CommitConflictError, LakeError, TransientError
 from include.observability.log import warn
 from include.storage.conflicts import persistently
 from include.storage.objects import ObjectStore
@@ -75,9 +75,10 @@ class Lease:
     def _renew(self, member: str, done: threading.Event) -> None:
         """Renews three times per silence until done, then leaves."""
         # Taken over, or the disk is full, which the work itself will meet and tell.
-        with suppress(CommitConflictError, LakeError, _TakenOverError):
+        with suppress(TransientError, LakeError, _TakenOverError):
             while not done.wait(self.silence_seconds / 3):
-                self._change(lambda holder: holder.joined(self.owner, member))
+                with suppress(TransientError):  # a busy store: this beat is left out
+                    self._change(lambda holder: holder.joined(self.owner, member))
             self._change(lambda holder: holder.left(member))
 
     def _change(self, step: Callable[[_Holder], _Holder]) -> None:
