@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from include.extraction import Rules
     from include.filters import Scope
     from include.quality.gate import Gate
+    from include.remote.attempts import Remote
     from include.retrieval.distinct import Distinct
+    from include.spending.account import Account
+    from include.spending.caller import Caller
     from include.stages.detect import DetectOptions
     from include.stages.maintain import Upkeep
     from include.stages.publish import Destination
@@ -141,6 +145,37 @@ class Platform:
         return {uri: LocalSource(uri, chosen.include, chosen.exclude) for uri in chosen.uris}
 
     @cached_property
+    def caller(self) -> Caller:
+        """On whose behalf models are called; Airflow's task, where there is one."""
+        from include.spending.caller import Caller
+
+        return Caller.from_environment()
+
+    @cached_property
+    def spending(self) -> Account:
+        """Prices, ledger, budgets and rate limits of this lake."""
+        from include.spending.opening import open_account
+
+        return open_account(self.settings, self.deployment, self.lake.objects, self.caller)
+
+    @cached_property
+    def remote(self) -> Remote:
+        """The API of connection `openai_default`, paid from this lake's account."""
+        from include.remote.attempts import Remote
+        from include.remote.client import Client
+        from include.remote.endpoint import find_endpoint
+
+        return Remote(Client(find_endpoint(self.deployment)), self.spending)
+
+    def embedding_cost(self, tokens: int) -> Decimal:
+        """What embedding so many tokens costs now. Raises ConfigurationError without a price."""
+        chosen = self.settings.embedding
+        if chosen.provider != "openai":
+            return Decimal(0)
+        provider = self.remote.endpoint.provider
+        return self.spending.estimate(provider, self.embedder.identity.model, tokens)
+
+    @cached_property
     def model(self) -> ModelFolder:
         """The local embedding model's folder and identity, found without loading it."""
         from include.embedding.models import find_model
@@ -156,6 +191,10 @@ class Platform:
             from include.embedding.fake import FakeEmbedder
 
             return FakeEmbedder(int(chosen.name))
+        if chosen.provider == "openai":
+            from include.embedding.openai import open_embedder
+
+            return open_embedder(chosen.name, self.remote)
         from include.embedding.local import LocalEmbedder
 
         return LocalEmbedder(
@@ -172,6 +211,10 @@ class Platform:
             from include.embedding.fake import FakeTokenizer
 
             return FakeTokenizer()
+        if self.settings.embedding.provider == "openai":
+            from include.embedding.openai import openai_tokenizer
+
+            return openai_tokenizer(self.embedder.identity.model, self.remote.endpoint)
         return self.model.tokenizer()
 
     @cached_property
