@@ -145,8 +145,11 @@ class SearchSettings:
 
 @dataclass(frozen=True, slots=True)
 class ModelCalls:
-    """How models behind an API are called: most requests and tokens a minute (0: no limit) of each
-    model, and how long the answer to an identical request is good for (0: never)."""
+    """How models behind an API are called: their rates, and how long answers are good for.
+
+    The most requests and tokens a minute hold for each model; 0 is no limit. An identical request
+    is answered from the cache for so many seconds; 0 is never.
+    """
 
     requests_per_minute: int = 0
     tokens_per_minute: int = 0

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, timedelta
 from decimal import Decimal
+from functools import partial
 
 from include.documents import digest
 from include.errors import BudgetError, CommitConflictError, LakeError
@@ -75,7 +76,7 @@ class Budget:
         held: list[Scope] = []
         for scope in self._scopes(entry):
             try:
-                self._change(scope, lambda count, scope=scope: _reserve(count, entry, scope))
+                self._change(scope, partial(_reserve, entry=entry, scope=scope))
             except BudgetError:
                 for each in held:
                     self._change(each, lambda count: count.reserved.pop(entry.id, None))

@@ -48,7 +48,7 @@ class FileStorage(Storage, MovingWindowSupport):
             os.ftruncate(descriptor, len(data))
             return True
 
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002 - the library's signature
         """When the oldest entry in the window was made, and how much the window holds."""
         with self._window(key) as (_, pairs):
             now = time.time()

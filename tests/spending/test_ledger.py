@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -32,8 +32,8 @@ def objects(tmp_path: Path) -> LocalObjects:
     return LocalObjects(tmp_path)
 
 
-def read(objects: LocalObjects, day: date = DAY.date()) -> list[Entry]:
-    return list(Ledger(objects).entries(day, day))
+def read(objects: LocalObjects) -> list[Entry]:
+    return list(Ledger(objects).entries(DAY.date(), DAY.date()))
 
 
 def test_what_is_written_is_read_back_to_the_last_digit(objects):

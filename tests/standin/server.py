@@ -66,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
-    def do_POST(self) -> None:  # noqa: N802 - the library's name
+    def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         behaviour = self.server.behaviour
         if self.path == "/control":
@@ -136,10 +136,11 @@ class Handler(BaseHTTPRequestHandler):
             "total_tokens": asked + words(content),
         }
         if body.get("stream"):
-            return self._stream(body, content, reason, usage)
+            self._stream(body, content, reason, usage)
+            return
         answer = _completion(body, {"message": {"role": "assistant", "content": content}}, reason)
         self._send(200, answer if fault == "no usage" else answer | {"usage": usage})
-        return None
+        return
 
     def _stream(self, body: Json, content: str, reason: str | None, usage: Json) -> None:
         self.send_response(200)
