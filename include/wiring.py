@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from include.embedding.protocol import Embedder
     from include.extraction import Rules
     from include.filters import Scope
+    from include.llm.protocol import ChatModel
+    from include.llm.responses import Responses
     from include.quality.gate import Gate
     from include.remote.attempts import Remote
     from include.retrieval.distinct import Distinct
@@ -68,6 +70,12 @@ class Platform:
     def with_budgets(self, budgets: Mapping[str, object]) -> Platform:
         """The same platform under the budgets of an Airflow Variable."""
         return Platform(replace(self.settings, budgets=Budgets.parse(budgets)), self.deployment)
+
+    def close(self) -> None:
+        """Closes the connections to models and caches that were opened."""
+        for name in ("remote", "responses"):
+            if name in vars(self):
+                getattr(self, name).close()
 
     @cached_property
     def lake(self) -> Lake:
@@ -156,7 +164,7 @@ class Platform:
         """Prices, ledger, budgets and rate limits of this lake."""
         from include.spending.opening import open_account
 
-        return open_account(self.settings, self.deployment, self.lake.objects, self.caller)
+        return open_account(self.settings, self.deployment, self.lake.objects, lambda: self.caller)
 
     @cached_property
     def remote(self) -> Remote:
@@ -166,6 +174,22 @@ class Platform:
         from include.remote.endpoint import find_endpoint
 
         return Remote(Client(find_endpoint(self.deployment)), self.spending)
+
+    @cached_property
+    def responses(self) -> Responses:
+        """Chat models' answers to identical requests."""
+        from include.llm.opening import open_responses
+
+        return open_responses(self.settings, self.lake.objects)
+
+    @cached_property
+    def chat_model(self) -> ChatModel | None:
+        """The configured chat models in the order of fallback; None for extractive answers."""
+        if self.settings.chat_model == "none":
+            return None
+        from include.llm.opening import open_chat
+
+        return open_chat(self.settings, self.remote, self.responses)
 
     def embedding_cost(self, tokens: int) -> Decimal:
         """What embedding so many tokens costs now. Raises ConfigurationError without a price."""
@@ -387,8 +411,11 @@ class Platform:
     @cached_property
     def upkeep(self) -> Upkeep:
         """Every table that maintenance compacts: the lake's own, every model's cache, indexes."""
+        from include.llm.responses import LakeResponses
+        from include.spending.ledger import Ledger
         from include.stages.maintain import Upkeep
 
+        small = (Ledger(self.lake.objects), LakeResponses(self.lake.objects))
         held, database = self.tables, self.database
         own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
         caches = [
@@ -396,7 +423,7 @@ class Platform:
             for name in database.names()
             if name.startswith("embeddings_") and (handle := database.open(name)) is not None
         ]
-        return Upkeep((*own, held.erasures, *caches), self.store)
+        return Upkeep((*own, held.erasures, *caches, *small), self.store)
 
     def premises(self, before: datetime) -> Premises:
         """What verification looks at; `before` is the end of the retention."""

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_to_stderr(verbose=chosen.json or chosen.verbose)
     try:
         load_env_file()
-        answer, status = chosen.run(Platform(Settings.from_environment()), chosen)
+        with closing(Platform(Settings.from_environment())) as platform:
+            answer, status = chosen.run(platform, chosen)
     except KeyboardInterrupt:
         print(
             "Interrupted. Nothing is lost: what was embedded is cached; run it again to go on.",

@@ -18,6 +18,7 @@ from include.errors import PermanentError
 from include.orchestration.assets import RAW_DOCUMENTS
 from include.orchestration.deployment import AirflowDeployment
 from include.settings import Settings
+from include.spending.caller import Caller
 from include.wiring import Platform
 
 if TYPE_CHECKING:
@@ -208,7 +209,11 @@ def connected() -> Platform:
     """The platform under the settings of this process and the budgets of the Variable."""
     budgets = Variable.get("rag_budgets", default=None, deserialize_json=True)
     platform = Platform(Settings.from_environment(), AirflowDeployment())
-    return platform.with_budgets(budgets) if budgets is not None else platform
+    if budgets is not None:
+        platform = platform.with_budgets(budgets)
+    index = get_current_context()["ti"].map_index
+    platform.caller = Caller.from_environment(map_index=-1 if index is None else index)
+    return platform
 
 
 def run_name() -> str:

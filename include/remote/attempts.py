@@ -36,6 +36,10 @@ class Remote:
         self._sleep = sleep
         self._breaker = breaker or CircuitBreaker(client.endpoint.name)
 
+    def close(self) -> None:
+        """Closes the connections; the next call opens new ones."""
+        self.client.close()
+
     def call(
         self,
         purpose: Purpose,

@@ -78,13 +78,13 @@ def _now() -> datetime:
 
 @dataclass
 class Account:
-    """Pays for calls on behalf of `caller`."""
+    """Pays for calls on behalf of whom `caller` names at the time."""
 
     ledger: Ledger
     prices: Prices
     budget: Budget
     limiter: Limiter
-    caller: Caller
+    caller: Callable[[], Caller]
     clock: Callable[[], datetime] = _now
 
     def pay(
@@ -127,7 +127,7 @@ class Account:
     def record_hit(self, purpose: Purpose, tokens: Tokens) -> Entry:
         """Writes down that a cache answered, at no cost."""
         at = self.clock()
-        entry = Entry(new_call_id(at), at, purpose, self.caller, CACHED, tokens, Decimal(0))
+        entry = Entry(new_call_id(at), at, purpose, self.caller(), CACHED, tokens, Decimal(0))
         self.ledger.write(entry)
         return entry
 
@@ -149,7 +149,7 @@ class Account:
             id=new_call_id(at),
             at=at,
             purpose=purpose,
-            caller=self.caller,
+            caller=self.caller(),
             status=RESERVED,
             tokens=replace(most, counted=True),
             cost_usd=self.prices.cost(purpose.provider, purpose.model, most, at),

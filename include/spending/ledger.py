@@ -83,6 +83,10 @@ class Ledger:
                 merged += len(segments)
         return merged
 
+    def optimize(self, older_than: timedelta) -> None:
+        """Merges the segments of days that no call can still be settled on."""
+        self.merge(today_utc() - max(older_than, timedelta(days=2)))
+
     def _of_day(self, day: date) -> list[Entry]:
         latest: dict[str, Entry] = {}
         for path, lines in self._segments(day):

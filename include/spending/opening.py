@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from include.deployment import Deployment
@@ -18,7 +19,7 @@ from include.storage.objects import ObjectStore
 
 
 def open_account(
-    settings: Settings, deployment: Deployment, objects: ObjectStore, caller: Caller
+    settings: Settings, deployment: Deployment, objects: ObjectStore, caller: Callable[[], Caller]
 ) -> Account:
     """Reads the prices; connects to nothing. Raises ConfigurationError for wrong prices."""
     ledger = Ledger(objects)

@@ -43,5 +43,4 @@ def connected(api: Running, environment: dict[str, str]) -> Iterator[Connect]:
 
     yield make
     for platform in made:
-        if "remote" in vars(platform):
-            platform.remote.client.close()
+        platform.close()
