@@ -16,15 +16,13 @@ from decimal import Decimal
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from include.deployment import EnvironmentDeployment
-from include.errors import PlatformError
-from include.llm.protocol import ChatRequest, Message
 from include.settings import Settings
 from include.spending.entries import REFUSED, RESERVED, UNKNOWN, Entry
 from include.spending.ledger import Ledger, today_utc, total
 from include.spending.prices import Prices, Tokens
 from include.storage.objects import LocalObjects
 from include.wiring import Platform
+from tests.faults.ledger_worker import work
 from tests.standin.running import Running, standing_in
 
 FAULTS = {"429": 0.1, "500": 0.08, "cut": 0.05, "slow": 0.03, "too few": 0.02, "no usage": 0.02}
@@ -94,26 +92,6 @@ class Outcome:
         return self.prices.cost("openai", row["model"], tokens, entry.at)
 
 
-def work(environment: dict[str, str], seed: int) -> None:
-    """Calls models until it is killed or a budget stops it."""
-    draw = random.Random(seed)
-    platform = Platform(Settings.from_environment(environment), EnvironmentDeployment(environment))
-    platform.remote._sleep = lambda seconds: time.sleep(min(seconds, 0.02))
-    number = 0
-    while True:
-        number += 1
-        words = " ".join(f"w{draw.randrange(1000)}" for _ in range(draw.randrange(1, 9)))
-        try:
-            if draw.random() < 0.3:
-                asked = [Message("user", f"{seed} {number} {words}")]
-                platform.chat_model.complete(ChatRequest(asked, max_output_tokens=20))
-            else:
-                platform.embedder.embed_documents([f"{seed} {number}", words])
-        except PlatformError as error:
-            if type(error).__name__ == "BudgetError":
-                return
-
-
 def environment_of(folder: Path, api: Running, trial: Trial) -> dict[str, str]:
     """The settings of the workers."""
     return {
@@ -129,7 +107,7 @@ def environment_of(folder: Path, api: Running, trial: Trial) -> dict[str, str]:
 def run(folder: Path, trial: Trial) -> Outcome:
     """One trial; every process it started is gone when this returns."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.faults.ledger_kills", "openai", "genai_prices"])
+    context.set_forkserver_preload(["tests.faults.ledger_worker"])
     draw = random.Random(trial.seed)
     meter = folder / "meter.jsonl"
     with standing_in(meter) as api:

@@ -60,10 +60,10 @@ class Running:
 
 
 @contextmanager
-def standing_in(meter: Path, *, port: int = 0) -> Iterator[Running]:
+def standing_in(meter: Path, *switches: str, port: int = 0) -> Iterator[Running]:
     """Runs during the block."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.standin.server", str(meter), str(port)],
+        [sys.executable, "-m", "tests.standin.server", str(meter), str(port), *switches],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         text=True,
