@@ -59,6 +59,7 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
     began, began_at = time.monotonic(), datetime.now(UTC)
     run_id = new_run_id()
     platform.caller = Caller(run=run_id, task="sync")
+    account = platform.spending  # wrong prices stop the run before it begins
     changes = _detected(platform, run_id, switches)
     done: Json = {"run_id": run_id, "embedded": 0, "reused": 0, "published": 0, "retracted": 0}
     counts, to_embed, withheld = {}, ToEmbed((), 0, 0, 0, 0), changes.withheld
@@ -80,7 +81,7 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
         **done,
         "quarantined": counts.get("rejected", 0),
         "withheld": withheld,
-        "cost_usd": f"{platform.spending.cost_of(run_id, began_at):f}",
+        "cost_usd": f"{account.cost_of(run_id, began_at):f}",
         "seconds": round(time.monotonic() - began, 2),
     }
     return receipt, 1 if withheld else 0

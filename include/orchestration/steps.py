@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Params = Mapping[str, bool]
 
+_LONGEST_RUN = timedelta(days=2)
+
 
 def detect_changes(*, reread: bool) -> Json:
     """Lists the source and diffs it with the manifest."""
@@ -140,8 +142,10 @@ def publish_index(event: Any) -> Json:
         platform.destination,
         now=datetime.now(UTC),
     )
-    event.extra = asdict(receipt)
-    return asdict(receipt)
+    now = datetime.now(UTC)
+    cost = platform.spending.cost_of(run_name(), now - _LONGEST_RUN)
+    event.extra = {**asdict(receipt), "cost_usd": f"{cost:f}"}
+    return {**asdict(receipt), "cost_usd": f"{cost:f}"}
 
 
 def tell_reviewers(receipt: Json, event: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from include.commands.ingest import plan, sync
 from include.commands.state import status
-from include.errors import BudgetError
+from include.errors import BudgetError, ConfigurationError
 from include.spending.caller import Caller
 from include.spending.ledger import today_utc, total
 
@@ -142,3 +142,12 @@ def test_local_models_cost_nothing_and_need_no_connection(world, inbox):
     write(inbox, 2)
     receipt, _ = sync(world(**budgets(daily_usd="0")))
     assert (receipt["cost_usd"], receipt["published"]) == ("0", 2)
+
+
+def test_wrong_prices_stop_a_run_before_it_begins(world, inbox, monkeypatch):
+    write(inbox, 1)
+    monkeypatch.setenv("AIRFLOW_VAR_RAG_PRICES", "[]")
+    platform = world()
+    with pytest.raises(ConfigurationError, match="rag_prices"):
+        sync(platform)
+    assert platform.tables.documents.count() == 0

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from include.commands.erase import erase
 from include.commands.ingest import sync
 from include.commands.main import main
 from include.commands.query import ask, trace
@@ -174,3 +175,11 @@ def test_a_model_that_obeys_a_document_still_cites_nothing_that_was_not_given(fi
     assert answer["citations"] == []
     assert "[5]" not in answer["answer"]
     assert len(answer["problems"]) == 3
+
+
+def test_an_erasure_empties_the_cache_of_answers(filled, api):
+    platform = filled()
+    ask(platform, "What retries failing calls?")
+    receipt, _ = erase(platform, "file:///gone.md", settle_seconds=0)
+    assert receipt["removed"]["responses/"] == 1
+    assert list(platform.lake.objects.list("responses/")) == []

@@ -16,6 +16,7 @@ from include.spending.caller import Caller
 from include.spending.entries import DONE, RESERVED, Entry, Purpose, new_call_id
 from include.spending.ledger import SEGMENT_LINES, Ledger, total
 from include.spending.prices import Tokens
+from include.stages.maintain import compact
 from include.storage.objects import LocalObjects
 
 DAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -142,3 +143,14 @@ def test_the_caller_comes_from_airflow():
         "ingest", "ingest/manual__1", "embed", 3, 2
     )
     assert Caller.from_environment({}) == Caller()
+
+
+def test_maintenance_merges_old_days_only(world):
+    platform = world()
+    for days in (0, 1, 10):
+        for _ in range(2):
+            Ledger(platform.lake.objects).write(entry(datetime.now(UTC) - timedelta(days=days)))
+    compact(platform.upkeep, older_than=timedelta(days=7))
+    assert len(list(platform.lake.objects.list("ledger/"))) == 5
+    ledger = Ledger(platform.lake.objects)
+    assert len(list(ledger.entries(ledger.days()[0]))) == 6
