@@ -43,6 +43,8 @@ class Responses(Protocol):
 class LakeResponses:
     """One small object for each answer."""
 
+    name = FOLDER
+
     def __init__(self, objects: ObjectStore, clock: Callable[[], float] = time.time) -> None:
         self._objects = objects
         self._clock = clock

@@ -215,7 +215,7 @@ def connected() -> Platform:
     platform = Platform(Settings.from_environment(), AirflowDeployment())
     if budgets is not None:
         platform = platform.with_budgets(budgets)
-    index = get_current_context()["ti"].map_index
+    index = getattr(get_current_context().get("ti"), "map_index", None)
     platform.caller = Caller.from_environment(map_index=-1 if index is None else index)
     return platform
 

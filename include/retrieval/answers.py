@@ -53,7 +53,8 @@ class Answer:
         """The answer as JSON values; money as a decimal string."""
         return asdict(self) | {
             "citations": [asdict(citation) for citation in self.citations],
-            "cost_usd": str(self.cost_usd),
+            "cost_usd": f"{self.cost_usd:f}",
+            "problems": list(self.problems),
         }
 
 

@@ -30,6 +30,8 @@ SEGMENT_LINES = 64
 class Ledger:
     """Appends entries and reads them back; safe between threads, processes and machines."""
 
+    name = FOLDER
+
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
         self._lock = threading.Lock()

@@ -64,7 +64,7 @@ def test_an_answer_cites_places_that_say_so(filled, api, inbox):
     assert trace(platform, answer["trace_id"])["answer"]["cost_usd"] == answer["cost_usd"]
     (entry,) = platform.spending.ledger.entries(today_utc())
     assert (entry.purpose.trace, entry.caller.task) == (answer["trace_id"], "ask")
-    assert f"{entry.cost_usd}" == answer["cost_usd"]
+    assert f"{entry.cost_usd:f}" == answer["cost_usd"]
 
 
 def test_markers_of_passages_that_were_not_given_are_removed_and_told(filled, api):
