@@ -8,6 +8,7 @@
         ├── SourceError         the source cannot be listed: nothing may be concluded from it
         ├── LakeError           the lake cannot be used: newer format, damaged, full disk
         ├── ModelError          an embedding model is missing or gives wrong vectors
+        ├── BudgetError         a budget is used up: what was paid is kept, a later run goes on
         ├── GateError           a run-level quality rule refused the run
         └── DocumentError       one document is unusable: quarantine it, go on with the rest
 
@@ -47,6 +48,10 @@ class LakeError(PermanentError):
 
 class ModelError(PermanentError):
     """An embedding model is missing, or what it returns cannot be trusted."""
+
+
+class BudgetError(PermanentError):
+    """A budget does not allow the next call, and it was not made."""
 
 
 class GateError(PermanentError):

@@ -26,6 +26,7 @@ def of_values(platform: Platform, values: Mapping[str, str]) -> Platform:
     for name in ("s3", "lake", "database", "caller"):
         if name in platform.__dict__:
             made.__dict__[name] = platform.__dict__[name]
+    platform.beside.append(made)
     return made
 
 

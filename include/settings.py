@@ -144,6 +144,19 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelCalls:
+    """How models behind an API are called: their rates, and how long answers are good for.
+
+    The most requests and tokens a minute hold for each model; 0 is no limit. An identical request
+    is answered from the cache for so many seconds; 0 is never.
+    """
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    response_cache_seconds: int = 86_400
+
+
+@dataclass(frozen=True, slots=True)
 class Budgets:
     """Limits that need a person to be exceeded; `None` means no limit."""
 
@@ -189,6 +202,7 @@ class Settings:
     retention: RetentionSettings
     budgets: Budgets
     golden_questions: Path | None
+    llm: ModelCalls
     chat_model: str
     vector_store: str
     redis_url: str | None
@@ -230,7 +244,12 @@ class Settings:
             retention=RetentionSettings(read.number("RAG_CACHE_KEEP_DAYS", 0, 0, 36_500)),
             budgets=read.budgets("AIRFLOW_VAR_RAG_BUDGETS"),
             golden_questions=_file(read.text("RAG_GOLDEN_QUESTIONS", "")),
-            chat_model=read.text("RAG_CHAT_MODEL", "none"),
+            llm=ModelCalls(
+                read.number("RAG_LLM_REQUESTS_PER_MINUTE", 0, 0, 10_000_000),
+                read.number("RAG_LLM_TOKENS_PER_MINUTE", 0, 0, 10_000_000_000),
+                read.number("RAG_RESPONSE_CACHE_SECONDS", 86_400, 0, 31_536_000),
+            ),
+            chat_model=_chat_model(read.text("RAG_CHAT_MODEL", "none")),
             vector_store=read.choice("RAG_VECTOR_STORE", "lancedb", ("lancedb",)),
             redis_url=read.text("RAG_REDIS_URL", "") or None,
             max_mapped_tasks=read.number("RAG_MAX_MAPPED_TASKS", 64, 1, 1_024),
@@ -470,13 +489,25 @@ def _sensitive(value: str) -> tuple[SensitiveRule, ...]:
 
 def _embedder(value: str) -> dict[str, str]:
     provider, _, name = value.partition(":")
-    usable = name.isdigit() and int(name) > 0 if provider == "fake" else bool(name)
-    if provider not in ("local", "fake") or not usable:
+    forms = {"local": r".+", "fake": r"[1-9]\d*", "openai": r"[^@\s]+(@[1-9]\d*)?"}
+    if provider not in forms or not re.fullmatch(forms[provider], name):
         raise ConfigurationError(
-            f"RAG_EMBEDDER should be local:<model or path>, or fake:<dimensions> for trials "
-            f"without a model; it is {value!r}."
+            f"RAG_EMBEDDER should be local:<model or path>, openai:<model>[@dimensions], or "
+            f"fake:<dimensions> for trials without a model; it is {value!r}."
         )
     return {"provider": provider, "name": name}
+
+
+def _chat_model(value: str) -> str:
+    """`none`, or `openai:a,openai:b` without white space."""
+    names = [name.strip() for name in value.split(",")]
+    for name in names:
+        if value != "none" and not re.fullmatch(r"openai:\S+", name):
+            raise ConfigurationError(
+                f"RAG_CHAT_MODEL should be none, or openai:<model>, several in the order of "
+                f"fallback separated by commas; it is {value!r}."
+            )
+    return ",".join(names)
 
 
 def _strategies(value: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,14 @@ if TYPE_CHECKING:
     from include.embedding.protocol import Embedder
     from include.extraction import Rules
     from include.filters import Scope
+    from include.llm.protocol import ChatModel
+    from include.llm.responses import Responses
     from include.prompts import Prompts
     from include.quality.gate import Gate
+    from include.remote.attempts import Remote
     from include.retrieval.distinct import Distinct
+    from include.spending.account import Account
+    from include.spending.caller import Caller
     from include.stages.detect import DetectOptions, Interrupted
     from include.stages.fill import Filler
     from include.stages.maintain import Upkeep
@@ -64,10 +70,20 @@ class Platform:
     def __init__(self, settings: Settings, deployment: Deployment | None = None) -> None:
         self.settings = settings
         self.deployment = deployment or EnvironmentDeployment()
+        self.beside: list[Platform] = []
+        """Platforms for other indexes that were made of this one; closed with it."""
 
     def with_budgets(self, budgets: Mapping[str, object]) -> Platform:
         """The same platform under the budgets of an Airflow Variable."""
         return Platform(replace(self.settings, budgets=Budgets.parse(budgets)), self.deployment)
+
+    def close(self) -> None:
+        """Closes the connections to models and caches that were opened."""
+        for name in ("remote", "responses"):
+            if name in vars(self):
+                getattr(self, name).close()
+        for other in self.beside:
+            other.close()
 
     @cached_property
     def lake(self) -> Lake:
@@ -156,6 +172,53 @@ class Platform:
         return S3Access(self.deployment.connection(CONNECTION))
 
     @cached_property
+    def caller(self) -> Caller:
+        """On whose behalf models are called; Airflow's task, where there is one."""
+        from include.spending.caller import Caller
+
+        return Caller.from_environment()
+
+    @cached_property
+    def spending(self) -> Account:
+        """Prices, ledger, budgets and rate limits of this lake."""
+        from include.spending.opening import open_account
+
+        return open_account(self.settings, self.deployment, self.lake.objects, lambda: self.caller)
+
+    @cached_property
+    def remote(self) -> Remote:
+        """The API of connection `openai_default`, paid from this lake's account."""
+        from include.remote.attempts import Remote
+        from include.remote.client import Client
+        from include.remote.endpoint import find_endpoint
+
+        return Remote(Client(find_endpoint(self.deployment)), self.spending)
+
+    @cached_property
+    def responses(self) -> Responses:
+        """Chat models' answers to identical requests."""
+        from include.llm.opening import open_responses
+
+        return open_responses(self.settings, self.lake.objects)
+
+    @cached_property
+    def chat_model(self) -> ChatModel | None:
+        """The configured chat models in the order of fallback; None for extractive answers."""
+        if self.settings.chat_model == "none":
+            return None
+        from include.llm.opening import open_chat
+
+        return open_chat(self.settings, self.remote, self.responses)
+
+    def embedding_cost(self, tokens: int) -> Decimal:
+        """What embedding so many tokens costs now. Raises ConfigurationError without a price."""
+        chosen = self.settings.embedding
+        if chosen.provider != "openai":
+            return Decimal(0)
+        provider = self.remote.endpoint.provider
+        return self.spending.estimate(provider, self.embedder.identity.model, tokens)
+
+    @cached_property
     def model(self) -> ModelFolder:
         """The local embedding model's folder and identity, found without loading it."""
         from include.embedding.models import find_model
@@ -171,6 +234,10 @@ class Platform:
             from include.embedding.fake import FakeEmbedder
 
             return FakeEmbedder(int(chosen.name))
+        if chosen.provider == "openai":
+            from include.embedding.openai import open_embedder
+
+            return open_embedder(chosen.name, self.remote)
         from include.embedding.local import LocalEmbedder
 
         return LocalEmbedder(
@@ -187,6 +254,10 @@ class Platform:
             from include.embedding.fake import FakeTokenizer
 
             return FakeTokenizer()
+        if self.settings.embedding.provider == "openai":
+            from include.embedding.openai import openai_tokenizer
+
+            return openai_tokenizer(self.embedder.identity.model, self.remote.endpoint)
         return self.model.tokenizer()
 
     @cached_property
@@ -397,8 +468,11 @@ class Platform:
     @cached_property
     def upkeep(self) -> Upkeep:
         """Every table that maintenance compacts: the lake's own, every model's cache, indexes."""
+        from include.llm.responses import LakeResponses
+        from include.spending.ledger import Ledger
         from include.stages.maintain import Upkeep
 
+        small = (Ledger(self.lake.objects), LakeResponses(self.lake.objects))
         held, database = self.tables, self.database
         own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
         caches = [
@@ -406,7 +480,7 @@ class Platform:
             for name in database.names()
             if name.startswith("embeddings_") and (handle := database.open(name)) is not None
         ]
-        return Upkeep((*own, held.erasures, held.evaluations, *caches), self.store)
+        return Upkeep((*own, held.erasures, held.evaluations, *caches, *small), self.store)
 
     def premises(self, before: datetime) -> Premises:
         """What verification looks at; `before` is the end of the retention."""

@@ -58,6 +58,7 @@ def erase(
         mark=switches.ignore_source,
         unfinished_too=switches.unfinished_runs,
         settle=lambda: time.sleep(settle_seconds),
+        forget_answers=platform.responses.clear,
     )
     receipt = erase_document(
         uri, within, now=datetime.now(UTC), names=found.names, derived=_sentences(platform)

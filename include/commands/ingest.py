@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from include.commands.progress import bar
 from include.indexes import following, keep_others
 from include.planning import Plan
+from include.spending.caller import Caller
 from include.stages.accepted import Accepted, Checked
 from include.stages.batch import ToEmbed, batch
 from include.stages.check import check
@@ -44,7 +45,10 @@ def plan(platform: Platform, switches: Switches = Switches()) -> Json:
         prepared = _prepared(platform, artifacts, changes, may_embed=False)
         accepted = Accepted(Checked(prepared, bad_uri="", report_uri=""), artifacts)
         to_embed = batch(accepted, platform.cache, max_tasks=1)
-        return _planned(changes, accepted.counts(), to_embed).to_json()
+        cost = platform.embedding_cost(to_embed.tokens)
+        return replace(
+            _planned(changes, accepted.counts(), to_embed), estimated_cost_usd=cost
+        ).to_json()
     finally:
         artifacts.remove()
 
@@ -54,9 +58,11 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
 
     Status 1 means that deletions were withheld; everything else is published.
     """
-    began = time.monotonic()
+    began, began_at = time.monotonic(), datetime.now(UTC)
     run_id = new_run_id()
     platform = platform if switches.rebuild else following(platform)
+    platform.caller = Caller(run=run_id, task="sync")
+    account = platform.spending  # wrong prices stop the run before it begins
     changes = _detected(platform, run_id, switches)
     done: Json = {"run_id": run_id, "embedded": 0, "reused": 0, "published": 0, "retracted": 0}
     counts, to_embed, withheld = {}, ToEmbed((), 0, 0, 0, 0), changes.withheld
@@ -73,12 +79,13 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
         counts = accepted.counts()
         withheld = accepted.withheld
         keep_others(platform, run_id, [*accepted.documents["id"], *accepted.removed])
+    estimated = platform.embedding_cost(to_embed.tokens)
     receipt = {
-        **_planned(changes, counts, to_embed).to_json(),
+        **replace(_planned(changes, counts, to_embed), estimated_cost_usd=estimated).to_json(),
         **done,
         "quarantined": counts.get("rejected", 0),
         "withheld": withheld,
-        "cost_usd": "0",
+        "cost_usd": f"{account.cost_of(run_id, began_at):f}",
         "seconds": round(time.monotonic() - began, 2),
     }
     return receipt, 1 if withheld else 0

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_to_stderr(verbose=chosen.json or chosen.verbose)
     try:
         load_env_file()
-        answer, status = chosen.run(Platform(Settings.from_environment()), chosen)
+        with closing(Platform(Settings.from_environment())) as platform:
+            answer, status = chosen.run(platform, chosen)
     except KeyboardInterrupt:
         print(
             "Interrupted. Nothing is lost: what was embedded is cached; run it again to go on.",
@@ -87,6 +89,24 @@ def _status(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.state import status
 
     return status(platform), 0
+
+
+def _costs(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.costs import spent
+
+    return spent(platform, days=chosen.days, by=chosen.by), 0
+
+
+def _reconcile(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.costs import compared
+
+    return compared(platform, chosen.file)
+
+
+def _show_costs(answer: Json) -> str:
+    from include.commands.costs import show_comparison, show_costs
+
+    return show_comparison(answer) if "agrees" in answer else show_costs(answer)
 
 
 def _indexes(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
@@ -240,6 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     trace = add("trace", _trace, show.plain, "Show the whole chain behind one answer.")
     trace.add_argument("trace_id")
     add("status", _status, show.status, "Show what the lake holds.")
+    _add_spending(add)
     duplicates = add("duplicates", _duplicates, show.duplicates, "List near-duplicate documents.")
     duplicates.add_argument(
         "--threshold", type=float, help="least likeness, 0.5 to 1 (default 0.9)"
@@ -337,6 +358,18 @@ def _add_target(command: argparse.ArgumentParser, default: str | None) -> None:
         command.add_argument(
             f"--{side}-day", default="", help=f"the {side} day of ingestion, as 2026-11-21"
         )
+
+
+def _add_spending(add: Callable[..., Any]) -> None:
+    costs = add(
+        "costs", _costs, _show_costs, "Tell what models cost, by what they were called for."
+    )
+    costs.add_argument("--days", type=int, default=30, help="so many days, with today (default 30)")
+    costs.add_argument("--by", choices=("model", "dag", "task", "day", "document"), default="model")
+    reconcile = add(
+        "reconcile", _reconcile, _show_costs, "Compare the ledger with a provider's usage export."
+    )
+    reconcile.add_argument("file", type=Path, help="CSV with date, model, tokens, and more")
 
 
 def _add_narrowing(command: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from include.documents import Hit
 from include.errors import ConfigurationError
 from include.indexes import EVERYTHING, Narrowing, searcher
 from include.retrieval.search import Mode, Searcher
+from include.spending.caller import Caller
 from include.wiring import Platform
 
 Json = dict[str, Any]
@@ -32,9 +33,13 @@ def _hit(hit: Hit) -> Json:
 def ask(platform: Platform, text: str, *, k: int = 10, narrowing: Narrowing = EVERYTHING) -> Json:
     """An answer from the documents with its citations; its trace is kept in the lake."""
     from include.retrieval.extractive import ExtractiveAnswerer
+    from include.retrieval.generative import GenerativeAnswerer
 
-    answerer = ExtractiveAnswerer(
-        searcher(platform, None, narrowing), section_text=platform.section_text
+    platform.caller = Caller(task="ask")
+    chosen, sections = searcher(platform, None, narrowing), platform.section_text
+    extracts, chat = ExtractiveAnswerer(chosen, section_text=sections), platform.chat_model
+    answerer = (
+        GenerativeAnswerer(chosen, chat, extracts, section_text=sections) if chat else extracts
     )
     trace = replace(answerer.ask(text, k), narrowed=narrowing.as_json())
     body = json.dumps(trace.as_json(), ensure_ascii=False, indent=1).encode("utf-8")

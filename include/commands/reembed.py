@@ -45,7 +45,7 @@ def plan(platform: Platform, within: Interval | None = None) -> Json:
             "chunks": to_embed.chunks,
             "chunks_to_embed": to_embed.texts,
             "tokens_to_embed": to_embed.tokens,
-            "estimated_cost_usd": "0",
+            "estimated_cost_usd": f"{platform.embedding_cost(to_embed.tokens):f}",
         }
     finally:
         artifacts.remove()

@@ -66,10 +66,13 @@ def answer(answer: Json) -> str:
     sources = [
         f"  [{cited['marker']}] {cited['title']}: {_place(cited)}" for cited in answer["citations"]
     ]
-    how = "extracted from the documents; no chat model is configured"
+    how = "extracted from the documents"
+    if not answer["problems"]:
+        how += "; no chat model is configured"
     if answer["model"] != "extractive":
         how = f"by {answer['model']}"
     parts = [answer["answer"], *(["Sources:", *sources] if sources else [])]
+    parts += [f"Note: {problem}" for problem in answer["problems"]]
     parts.append(
         f"({how}; index {answer['index']}; ${answer['cost_usd']}; trace {answer['trace_id']})"
     )

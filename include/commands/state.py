@@ -32,7 +32,7 @@ def status(platform: Platform) -> Json:
         "live_index": live.name if live else None,
         "indexes": [asdict(entry) for entry in platform.registry.indexes()],
         "last_sync": platform.registry.last_sync(),
-        "spend_today_usd": "0",
+        "spend_today_usd": f"{platform.spending.spent_today():f}",
         "source": list(platform.settings.source.uris),
         "lake": platform.settings.lake_uri,
     }

@@ -64,18 +64,33 @@ class TiktokenTokenizer:
 
 def tiktoken_for(model: str, limit: int = INPUT_LIMIT) -> TiktokenTokenizer:
     """The tokenizer of an OpenAI model. Raises ModelError for an unknown model or without ranks."""
+    import tiktoken
+
+    try:
+        name = tiktoken.encoding_name_for_model(model)
+    except KeyError as error:
+        raise ModelError(
+            f"tiktoken knows no encoding for the OpenAI model {model!r}; check the name "
+            f"(for example text-embedding-3-small), upgrade tiktoken, or name a tokenizer in the "
+            f"extra of connection openai_default: an encoding, or a folder with tokenizer.json."
+        ) from error
+    return tiktoken_named(name, limit)
+
+
+def tiktoken_named(name: str, limit: int = INPUT_LIMIT) -> TiktokenTokenizer:
+    """The tokenizer of an encoding such as cl100k_base. Raises ModelError without its ranks."""
     import requests
     import tiktoken
 
     try:
-        return TiktokenTokenizer(tiktoken.encoding_for_model(model), limit)
-    except KeyError as error:
+        return TiktokenTokenizer(tiktoken.get_encoding(name), limit)
+    except ValueError as error:
         raise ModelError(
-            f"tiktoken knows no encoding for the OpenAI model {model!r}; check the name "
-            f"(for example text-embedding-3-small) or upgrade tiktoken."
+            f"There is no tiktoken encoding {name!r}; there are "
+            f"{', '.join(tiktoken.list_encoding_names())}."
         ) from error
     except (requests.RequestException, OSError) as error:
         raise ModelError(
-            f"The token ranks of the OpenAI model {model!r} cannot be downloaded "
+            f"The token ranks of the encoding {name!r} cannot be downloaded "
             f"({type(error).__name__}); set TIKTOKEN_CACHE_DIR to a folder that holds them."
         ) from error

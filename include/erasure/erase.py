@@ -55,6 +55,7 @@ class Erasing:
     mark: bool = False
     unfinished_too: bool = False
     settle: Callable[[], None] = lambda: None
+    forget_answers: Callable[[], int] = lambda: 0
 
     @property
     def tables(self) -> Tables:
@@ -133,6 +134,8 @@ def _remove(
     subject: Subject, within: Erasing, now: datetime
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     removed = {f"{name}/": count for name, count in files.erase_reports(within.lake, subject)}
+    # They hold no names: all of them go, for they only save money.
+    removed["responses/"] = within.forget_answers()
     runs = files.erase_runs(
         within.lake, subject, idle_since=now - RUN_IDLE, unfinished_too=within.unfinished_too
     )

@@ -31,5 +31,5 @@ class AirflowDeployment:
 
     def variable(self, name: str) -> str | None:
         """The variable's text, or None when there is none."""
-        found: str | None = Variable.get(name, default=None)
-        return found
+        text: str | None = Variable.get(name, default=None)
+        return text

@@ -18,6 +18,7 @@ from include.errors import PermanentError
 from include.orchestration.assets import RAW_DOCUMENTS
 from include.orchestration.deployment import AirflowDeployment
 from include.settings import Settings
+from include.spending.caller import Caller
 from include.wiring import Platform
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ Json = dict[str, Any]
 Params = Mapping[str, bool]
 
 _INDEX = "index"
+_LONGEST_RUN = timedelta(days=2)
 
 
 def detect_changes(*, reread: bool) -> Json:
@@ -151,8 +153,10 @@ def publish_index(event: Any) -> Json:
         platform.destination,
         now=datetime.now(UTC),
     )
-    event.extra = asdict(receipt)
-    return asdict(receipt)
+    now = datetime.now(UTC)
+    cost = platform.spending.cost_of(run_name(), now - _LONGEST_RUN)
+    event.extra = {**asdict(receipt), "cost_usd": f"{cost:f}"}
+    return {**asdict(receipt), "cost_usd": f"{cost:f}"}
 
 
 def keep_other_indexes() -> None:
@@ -231,7 +235,11 @@ def connected() -> Platform:
     """The platform under the settings of this process and the budgets of the Variable."""
     budgets = Variable.get("rag_budgets", default=None, deserialize_json=True)
     platform = Platform(Settings.from_environment(), AirflowDeployment())
-    return platform.with_budgets(budgets) if budgets is not None else platform
+    if budgets is not None:
+        platform = platform.with_budgets(budgets)
+    index = getattr(get_current_context().get("ti"), "map_index", None)
+    platform.caller = Caller.from_environment(map_index=-1 if index is None else index)
+    return platform
 
 
 def _ingesting() -> Platform:

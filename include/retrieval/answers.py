@@ -35,7 +35,10 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is told to the person who asked. `[1]` in the answer refers to the citation's marker."""
+    """What is told to the person who asked. `[1]` in the answer refers to the citation's marker.
+
+    `problems` are sentences about an answer that is not quite what was asked for.
+    """
 
     answer: str
     citations: tuple[Citation, ...]
@@ -45,12 +48,14 @@ class Answer:
     usage: Mapping[str, int]
     cost_usd: Decimal
     trace_id: str
+    problems: tuple[str, ...] = ()
 
     def as_json(self) -> Json:
         """The answer as JSON values; money as a decimal string."""
         return asdict(self) | {
             "citations": [asdict(citation) for citation in self.citations],
-            "cost_usd": str(self.cost_usd),
+            "cost_usd": f"{self.cost_usd:f}",
+            "problems": list(self.problems),
         }
 
 

@@ -1,0 +1,207 @@
+"""Embeddings behind an OpenAI-compatible API: `openai:<model>[@dimensions]`.
+
+The identity holds the model's name, its dimensions, its prefixes and the `revision` that the connection
+may state; it does not hold the URL, so that moving to another gateway pays for nothing again.
+Whoever serves other weights under the same name states another revision.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from include.documents import digest
+from include.embedding.checks import checked, refuse_empty, unit
+from include.embedding.protocol import EmbedderIdentity, FloatArray
+from include.errors import ConfigurationError, ModelError
+from include.remote.endpoint import CONNECTION, Endpoint, option
+from include.spending.account import Answered
+from include.spending.entries import Purpose
+from include.spending.prices import Tokens
+
+if TYPE_CHECKING:
+    from include.chunking import Tokenizer
+    from include.remote.attempts import Remote
+
+NATURAL_DIMENSIONS = {
+    "text-embedding-3-small": 1536,
+    "text-embedding-3-large": 3072,
+    "text-embedding-ada-002": 1536,
+}
+MAX_INPUTS = 2_048
+MAX_REQUEST_TOKENS = 300_000
+"""What OpenAI takes in one request; the connection's extra can lower both."""
+
+
+def openai_identity(name: str, endpoint: Endpoint) -> EmbedderIdentity:
+    """The identity of `<model>[@dimensions]` at this endpoint, found without a request.
+
+    Raises ConfigurationError when nobody says how many dimensions an unknown model has.
+    """
+    model, at, number = name.partition("@")
+    natural = NATURAL_DIMENSIONS.get(model) or endpoint.options.get("dimensions")
+    dimensions = number if at else natural
+    if not str(dimensions or "").isdigit() or not 0 < int(str(dimensions)) <= 65_536:
+        raise ConfigurationError(
+            f"RAG_EMBEDDER should say how many dimensions the model {model!r} has: "
+            f"openai:{model}@<number>; it says {dimensions!r}."
+        )
+    return EmbedderIdentity(
+        model=model,
+        weights=f"openai-api {endpoint.options.get('revision', '')}".strip(),
+        dimensions=int(str(dimensions)),
+        query_prefix=str(endpoint.options.get("query_prefix", "")),
+        document_prefix=str(endpoint.options.get("document_prefix", "")),
+    )
+
+
+class OpenAIEmbedder:
+    """Vectors from an endpoint, in as few requests as its limits allow, each in the ledger."""
+
+    def __init__(self, identity: EmbedderIdentity, remote: Remote, tokenizer: Tokenizer) -> None:
+        self._identity = identity
+        self._remote = remote
+        self._tokenizer = tokenizer
+        endpoint = remote.endpoint
+        self._max_inputs = option(endpoint, "max_inputs", MAX_INPUTS, 1, 100_000)
+        self._max_tokens = option(
+            endpoint, "max_request_tokens", MAX_REQUEST_TOKENS, 1, 100_000_000
+        )
+        self._ask_dimensions = identity.model.startswith("text-embedding-3-")
+
+    @property
+    def identity(self) -> EmbedderIdentity:
+        """What the vectors are."""
+        return self._identity
+
+    def embed_documents(self, texts: Sequence[str]) -> FloatArray:
+        """One unit vector per text. Raises ModelError for answers that cannot be trusted.
+
+        Raises BudgetError before a request that a budget does not allow.
+        """
+        refuse_empty(texts)
+        prefix = self._identity.document_prefix
+        parts = [self._request(*part) for part in self._packed([prefix + each for each in texts])]
+        empty = np.empty((0, self._identity.dimensions), np.float32)
+        return np.concatenate(parts) if parts else empty
+
+    def embed_query(self, text: str) -> FloatArray:
+        """The query's unit vector."""
+        refuse_empty([text])
+        ((texts, tokens),) = self._packed([self._identity.query_prefix + text])
+        vector: FloatArray = self._request(texts, tokens)[0]
+        return vector
+
+    def _packed(self, texts: Sequence[str]) -> Iterator[tuple[list[str], int]]:
+        """The texts in requests, in order, each with the sum of its tokens."""
+        batch: list[str] = []
+        total = 0
+        for text in texts:
+            tokens = self._tokenizer.count(text)
+            if tokens > min(self._tokenizer.limit, self._max_tokens):
+                raise ModelError(
+                    f"A text of {tokens} tokens is too long for the model {self._identity.model!r}, "
+                    f"which reads {min(self._tokenizer.limit, self._max_tokens)}: lower "
+                    f"RAG_CHUNK_TOKENS."
+                )
+            if batch and (len(batch) == self._max_inputs or total + tokens > self._max_tokens):
+                yield batch, total
+                batch, total = [], 0
+            batch.append(text)
+            total += tokens
+        if batch:
+            yield batch, total
+
+    def _request(self, texts: list[str], tokens: int) -> FloatArray:
+        purpose = Purpose(
+            operation="embed",
+            provider=self._remote.endpoint.provider,
+            model=self._identity.model,
+            endpoint=self._remote.endpoint.name,
+            content=digest("texts", *texts),
+        )
+        extra: dict[str, Any] = {}
+        if self._ask_dimensions:
+            extra["dimensions"] = self._identity.dimensions
+
+        def send(call_id: str) -> Answered[FloatArray]:
+            answer = self._remote.client.send(
+                call_id,
+                lambda client, headers: client.embeddings.create(
+                    input=texts,
+                    model=self._identity.model,
+                    encoding_format="base64",
+                    extra_headers=headers,
+                    **extra,
+                ),
+            )
+            return self._read(answer, len(texts))
+
+        return self._remote.call(purpose, Tokens(tokens), send).value
+
+    def _read(self, answer: Any, count: int) -> Answered[FloatArray]:
+        """The vectors, or why they are unusable; what they cost either way."""
+        usage = getattr(answer, "usage", None)
+        told = getattr(usage, "prompt_tokens", None)
+        tokens = Tokens(told) if isinstance(told, int) and told >= 0 else None
+        model = str(getattr(answer, "model", "") or "")
+        none = np.empty((0, self._identity.dimensions), np.float32)
+        try:
+            vectors = checked(unit(_vectors(answer)), count, self._identity)
+        except ModelError as error:
+            return Answered(none, tokens, model, unusable=error)
+        return Answered(vectors, tokens, model)
+
+
+def _vectors(answer: Any) -> FloatArray:
+    """The rows in the order of the texts, from base64 or from numbers."""
+    try:
+        rows = sorted(answer.data, key=lambda each: int(each.index))
+        if [int(each.index) for each in rows] != list(range(len(rows))):
+            raise ValueError("indexes")
+        return np.stack([_row(each.embedding) for each in rows])
+    except (AttributeError, TypeError, ValueError, binascii.Error) as error:
+        raise ModelError(
+            f"The API sent something else than embeddings ({type(error).__name__}): see that the "
+            f"host of connection {CONNECTION} is an OpenAI-compatible API, as in https://server/v1."
+        ) from None
+
+
+def _row(value: Any) -> FloatArray:
+    if isinstance(value, str):
+        return np.frombuffer(base64.b64decode(value, validate=True), "<f4").astype(np.float32)
+    return np.asarray(value, dtype=np.float32)
+
+
+def open_embedder(name: str, remote: Remote) -> OpenAIEmbedder:
+    """The embedder of `<model>[@dimensions]`. Raises ConfigurationError for one without a price."""
+    identity = openai_identity(name, remote.endpoint)
+    account = remote.account
+    account.prices.require(remote.endpoint.provider, identity.model, account.clock())
+    return OpenAIEmbedder(identity, remote, openai_tokenizer(identity.model, remote.endpoint))
+
+
+def openai_tokenizer(model: str, endpoint: Endpoint) -> Tokenizer:
+    """Counts as the model does: `tokenizer` in the connection's extra, or tiktoken's for the model.
+
+    It is `words`, the name of a tiktoken encoding, or a folder with a `tokenizer.json`.
+    """
+    from pathlib import Path
+
+    limit = option(endpoint, "max_input_tokens", 8_191, 1, 10_000_000)
+    named = str(endpoint.options.get("tokenizer", ""))
+    if named == "words":
+        from include.embedding.fake import FakeTokenizer
+
+        return FakeTokenizer(limit)
+    if Path(named).is_absolute():
+        from include.embedding.tokenizers import model_tokenizer
+
+        return model_tokenizer(Path(named), limit)
+    from include.embedding.openai_tokenizers import tiktoken_for, tiktoken_named
+
+    return tiktoken_named(named, limit) if named else tiktoken_for(model, limit)

@@ -1,0 +1,1 @@
+"""What models cost: prices, the ledger of every call, hard budgets, rate limits."""
