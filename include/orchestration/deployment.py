@@ -31,4 +31,5 @@ class AirflowDeployment:
 
     def variable(self, name: str) -> str | None:
         """The variable's text, or None when there is none."""
-        return Variable.get(name, default=None)
+        value: str | None = Variable.get(name, default=None)
+        return value

@@ -12,7 +12,9 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TAGS = {"ingestion", "source", "index", "maintenance", "quality", "review"}
-DAGS = ["sync_source", "ingest_documents", "maintain_index", "review_quarantine"]
+DAGS = [
+    "sync_source", "watch_source", "ingest_documents", "maintain_index", "review_quarantine",
+]  # fmt: skip
 HEAVY = (
     "torch", "sentence_transformers", "transformers", "great_expectations", "lancedb", "openai",
     "openvino", "onnxruntime", "pandas", "polars", "docutils", "selectolax", "tokenizers",

@@ -1,0 +1,150 @@
+"""The bodies of `watch_source`, and when it runs.
+
+Messages leave the queue only after what they say is in the lake. What they say is a reason to look,
+not what will be done: `ingest_documents` lists the source.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, DeltaTriggerTimetable
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.documents import digest
+from include.events import newest, parse_message, within
+from include.orchestration.steps import connected, run_name, sweep_source
+from include.settings import WatchSettings
+from include.wiring import Platform
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseEventTrigger
+
+Json = dict[str, Any]
+Received = list[dict[str, str]]
+Events = Mapping[Asset, Iterable[Any]] | None
+
+CONNECTION = "rag_s3"
+KINDS = ("created", "removed", "other")
+# One run takes this many messages; those left over wake the next one.
+MOST_MESSAGES = 50_000
+_PER_REQUEST = 10
+_PER_PART = 500
+
+
+def schedule(watch: WatchSettings) -> AssetOrTimeSchedule | None:
+    """Events, and a sweep for those that were lost; None when nothing is watched."""
+    if watch.mode == "none":
+        return None
+    noticed = AssetWatcher(name=f"source_objects_{watch.mode}", trigger=_trigger(watch))
+    asset = Asset(
+        name="source_objects", uri="rag://source/objects", group="rag", watchers=[noticed]
+    )
+    return AssetOrTimeSchedule(
+        timetable=DeltaTriggerTimetable(timedelta(minutes=watch.sweep_minutes)), assets=[asset]
+    )
+
+
+def collect(events: Events) -> Json:
+    """Empties the queue into the lake; returns counts, and whether an event woke this run."""
+    watch, platform = WatchSettings.from_environment(), connected()
+    counts = dict.fromkeys(("messages", *KINDS, "elsewhere", "foreign"), 0)
+    if watch.mode == "sqs":
+        for part in _parts(_queue(watch.queue)):
+            counts = {name: counts[name] + more for name, more in _keep(part, platform).items()}
+    woken = any(list(each) for each in (events or {}).values())
+    return {"woken": woken, "mode": watch.mode, **counts}
+
+
+def announce(found: Json, event: Any) -> None:
+    """Emits `raw_documents` once when something happened; without an event, a listing decides."""
+    told = any(found[kind] for kind in KINDS)
+    if not told and not found["woken"]:
+        event.extra = sweep_source()
+    elif not told and found["mode"] == "sqs":
+        raise AirflowSkipException("The queue held nothing about the source.")
+    else:
+        event.extra = {name: found[name] for name in (*KINDS, "messages")}
+
+
+def _trigger(watch: WatchSettings) -> BaseEventTrigger:
+    # Airflow puts the plugins folder on sys.path, here as in the triggerer.
+    from rag_watch_triggers import PrefixTrigger, QueueTrigger
+
+    if watch.mode == "sqs":
+        return QueueTrigger(watch.queue, CONNECTION, watch.seconds)
+    places = [[urlsplit(uri).netloc, urlsplit(uri).path.strip("/")] for uri in watch.sources]
+    return PrefixTrigger(
+        [[bucket, f"{prefix}/" if prefix else ""] for bucket, prefix in places],
+        CONNECTION,
+        watch.seconds,
+    )
+
+
+def _parts(queue: Queue) -> Iterator[Received]:
+    """What the queue holds, in parts that are safely in the lake before they leave the queue."""
+    taken = 0
+    while taken < MOST_MESSAGES and (part := queue.take(_PER_PART)):
+        yield part
+        queue.remove(part)
+        taken += len(part)
+
+
+def _keep(part: Received, platform: Platform) -> dict[str, int]:
+    """Writes down what the messages say, and aside what is not understood; repeating it is harmless."""
+    bodies = [message["Body"] for message in part]
+    read = [parse_message(body) for body in bodies]
+    events = newest(event for message in read for event in message.events)
+    ours = [each for each in events.values() if within(each, platform.settings.watch.sources)]
+    foreign = [(body, each.foreign) for body, each in zip(bodies, read, strict=True) if each.foreign]  # fmt: skip
+    for body, reason in foreign:
+        kept = json.dumps({"reason": reason, "body": body}).encode()
+        platform.lake.objects.write(f"events/foreign/{digest('message', body)}.json", kept)
+    name = digest("events", *sorted(message["MessageId"] for message in part))
+    told = sorted((each.uri, each.kind, each.sequencer) for each in ours)
+    platform.artifacts(run_name()).write_json(f"events/{name}", told)
+    kinds: list[str] = [each.kind for each in ours]
+    return {
+        "messages": len(part),
+        **{kind: kinds.count(kind) for kind in KINDS},
+        "elsewhere": len(events) - len(ours),
+        "foreign": len(foreign),
+    }
+
+
+class Queue:
+    """An SQS queue: messages are taken, and removed once they are safe."""
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client, self._url = client, url
+
+    def take(self, count: int) -> Received:
+        """Up to that many messages, or none when the queue is empty at the moment."""
+        taken: Received = []
+        while len(taken) < count:
+            answer = self._client.receive_message(
+                QueueUrl=self._url, MaxNumberOfMessages=_PER_REQUEST, WaitTimeSeconds=1
+            )
+            if not answer.get("Messages"):
+                break
+            taken += answer["Messages"]
+        return taken
+
+    def remove(self, messages: Received) -> None:
+        """Removes them; one that cannot be removed comes again, which is harmless."""
+        for at in range(0, len(messages), _PER_REQUEST):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": each["ReceiptHandle"]}
+                for number, each in enumerate(messages[at : at + _PER_REQUEST])
+            ]
+            self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+
+
+def _queue(url: str) -> Queue:
+    from airflow.providers.amazon.aws.hooks.sqs import SqsHook
+
+    return Queue(SqsHook(aws_conn_id=CONNECTION).get_conn(), url)
