@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, DeltaTriggerTi
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.documents import digest
+from include.errors import ConfigurationError
 from include.events import newest, parse_message, within
 from include.orchestration.steps import connected, run_name, sweep_source
 from include.settings import WatchSettings
@@ -34,6 +36,10 @@ KINDS = ("created", "removed", "other")
 MOST_MESSAGES = 50_000
 _PER_REQUEST = 10
 _PER_PART = 500
+_REFUSALS = (
+    "NonExistentQueue", "QueueDoesNotExist", "AccessDenied", "InvalidClientTokenId",
+    "SignatureDoesNotMatch", "UnrecognizedClient", "InvalidAddress", "ExpiredToken",
+)  # fmt: skip
 
 
 def schedule(watch: WatchSettings) -> AssetOrTimeSchedule | None:
@@ -87,11 +93,13 @@ def _trigger(watch: WatchSettings) -> BaseEventTrigger:
 
 def _parts(queue: Queue) -> Iterator[Received]:
     """What the queue holds, in parts that are safely in the lake before they leave the queue."""
-    taken = 0
-    while taken < MOST_MESSAGES and (part := queue.take(_PER_PART)):
-        yield part
-        queue.remove(part)
-        taken += len(part)
+    for _ in range(MOST_MESSAGES // _PER_PART):
+        part = queue.take(_PER_PART)
+        if part:
+            yield part
+            queue.remove(part)
+        if len(part) < _PER_PART:
+            return
 
 
 def _keep(part: Received, platform: Platform) -> dict[str, int]:
@@ -126,9 +134,10 @@ class Queue:
         """Up to that many messages, or none when the queue is empty at the moment."""
         taken: Received = []
         while len(taken) < count:
-            answer = self._client.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=_PER_REQUEST, WaitTimeSeconds=1
-            )
+            with self._refused():
+                answer = self._client.receive_message(
+                    QueueUrl=self._url, MaxNumberOfMessages=_PER_REQUEST, WaitTimeSeconds=1
+                )
             if not answer.get("Messages"):
                 break
             taken += answer["Messages"]
@@ -141,7 +150,25 @@ class Queue:
                 {"Id": str(number), "ReceiptHandle": each["ReceiptHandle"]}
                 for number, each in enumerate(messages[at : at + _PER_REQUEST])
             ]
-            self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+            with self._refused():
+                self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        """Tells refusals, which a retry does not change, from failures of the moment."""
+        from botocore.exceptions import ClientError
+
+        try:
+            yield
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if not any(each in code for each in _REFUSALS):
+                raise
+            raise ConfigurationError(
+                f"The queue RAG_WATCH_QUEUE={self._url!r} refused a request: {code}. It should exist, "
+                f"and the connection {CONNECTION} should be allowed to receive and delete its "
+                f"messages (docs/deployment/iam-queue.json)."
+            ) from error
 
 
 def _queue(url: str) -> Queue:
