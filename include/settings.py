@@ -311,10 +311,10 @@ class Settings:
                 f"RAG_CHUNK_PARENT_TOKENS should be at least RAG_CHUNK_TOKENS "
                 f"({chunking.tokens}), is {chunking.parent_tokens}."
             )
-        lake = _path(self.lake_uri)
+        lake = _place(self.lake_uri)
         for uri in self.source.uris:
-            source = _path(uri)
-            if source and lake and (lake == source or source in lake.parents):
+            source = _place(uri)
+            if lake == source or source in lake.parents:
                 raise ConfigurationError(
                     f"RAG_LAKE_URI ({self.lake_uri}) lies inside RAG_SOURCE_URI ({uri}): the "
                     f"platform would index its own state. Put the lake elsewhere."
@@ -417,9 +417,10 @@ def _local(relative: str) -> str:
     return (REPOSITORY / relative).as_uri()
 
 
-def _path(uri: str) -> Path | None:
+def _place(uri: str) -> Path:
+    """Scheme, bucket and path as one path, to tell what lies in what."""
     parts = urlsplit(uri)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+    return Path(f"/{parts.scheme}/{parts.netloc}/{unquote(parts.path).strip('/')}")
 
 
 def _uris(name: str, value: str, many: bool = False) -> tuple[str, ...]:

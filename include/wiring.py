@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from include.storage.lance import LanceDatabase
     from include.storage.lease import Lease
     from include.storage.registry import Index, Registry
+    from include.storage.s3_client import S3Access
     from include.storage.sections import SectionTexts
     from include.storage.source import Source
     from include.storage.tables import Tables
@@ -70,14 +71,13 @@ class Platform:
         """The lake, opened and found compatible."""
         from include.storage.lake import Lake
 
-        return Lake(self.settings.lake_uri).open()
+        remote = self.settings.lake_uri.startswith("s3://")
+        return Lake(self.settings.lake_uri, self.s3 if remote else None).open()
 
     @cached_property
     def database(self) -> LanceDatabase:
         """The lake's tables."""
-        from include.storage.lance import LanceDatabase
-
-        return LanceDatabase(self.lake.tables_uri)
+        return self.lake.database
 
     @cached_property
     def tables(self) -> Tables:
@@ -130,15 +130,20 @@ class Platform:
     @cached_property
     def sources(self) -> Mapping[str, Source]:
         """The configured sources by URI."""
-        from include.storage.local import LocalSource
+        from include.storage.sources import open_source
 
         chosen = self.settings.source
-        for uri in chosen.uris:
-            if not uri.startswith("file://"):
-                raise ConfigurationError(
-                    f"RAG_SOURCE_URI should be file:///… in this version, is {uri!r}."
-                )
-        return {uri: LocalSource(uri, chosen.include, chosen.exclude) for uri in chosen.uris}
+        return {
+            uri: open_source(uri, chosen.include, chosen.exclude, lambda: self.s3)
+            for uri in chosen.uris
+        }
+
+    @cached_property
+    def s3(self) -> S3Access:
+        """What opens buckets: the connection `rag_s3`, or the machine's own AWS configuration."""
+        from include.storage.s3_client import CONNECTION, S3Access
+
+        return S3Access(self.deployment.connection(CONNECTION))
 
     @cached_property
     def model(self) -> ModelFolder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 
 from include.settings import Settings
 from include.wiring import Platform
+from tests.s3.stores import Store, served
 
 # Deterministic, and without a deadline: a busy machine must not turn a property red.
 hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, database=None)
@@ -56,3 +57,17 @@ def world(environment: dict[str, str]) -> World:
         return Platform(Settings.from_environment(environment | changed))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Store]:
+    """A real S3 API on loopback, started once."""
+    with served("tests.s3.moto_process") as store:
+        yield store
+
+
+@pytest.fixture
+def bucket(s3: Store, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URI of an empty bucket, which the connection `rag_s3` opens."""
+    monkeypatch.setenv("AIRFLOW_CONN_RAG_S3", s3.connection())
+    return f"s3://{s3.bucket()}"

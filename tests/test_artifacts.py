@@ -204,9 +204,10 @@ def test_a_lake_that_this_version_cannot_read_is_refused(lake, layout, expected)
     assert (local_path(lake.uri) / "lake.json").read_bytes() == layout
 
 
-def test_a_lake_on_s3_is_refused_for_now():
-    with pytest.raises(ConfigurationError, match="s3://bucket/lake"):
-        Lake("s3://bucket/lake")
+@pytest.mark.parametrize("uri", ["gs://bucket/lake", "s3://bucket/my%20lake", "s3://Bucket"])
+def test_a_lake_at_a_place_that_cannot_hold_one_is_refused(uri):
+    with pytest.raises(ConfigurationError, match=uri):
+        Lake(uri)
 
 
 def test_a_place_where_no_lake_can_be_is_one_sentence(tmp_path):
@@ -216,7 +217,7 @@ def test_a_place_where_no_lake_can_be_is_one_sentence(tmp_path):
 
 
 def test_tables_live_at_a_plain_path_because_lancedb_decodes_no_uri(lake, tmp_path):
-    assert lake.tables_uri == str(tmp_path / "a lake [1] 100%" / "tables")
+    assert lake.database.uri == str(tmp_path / "a lake [1] 100%" / "tables")
 
 
 AIRFLOW = "scheduled__2026-11-21T00:00:00+00:00"

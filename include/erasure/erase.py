@@ -24,7 +24,7 @@ from include.erasure.rows import erase_rows
 from include.erasure.subject import CHUNKS, Derived, Subject, find_subject, nothing_derived
 from include.observability.log import stage
 from include.stages.forget import unused_vectors
-from include.storage.claims import run_folders, text_hashes
+from include.storage.claims import text_hashes
 from include.storage.conflicts import persistently
 from include.storage.history import Purged, prune, rewrite
 from include.storage.lake import Lake
@@ -134,8 +134,8 @@ def _remove(
     runs = files.erase_runs(
         within.lake, subject, idle_since=now - RUN_IDLE, unfinished_too=within.unfinished_too
     )
-    unfinished = [each for each in run_folders(within.lake) if not each.is_finished(now - RUN_IDLE)]
-    needed = text_hashes(unfinished)
+    unfinished = [each for each in within.lake.runs() if not each.is_finished(now - RUN_IDLE)]
+    needed = text_hashes(within.lake, unfinished)
     removed |= {"runs/": runs.removed, **dict(erase_rows(within.database, subject, needed))}
     return removed, runs.kept
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import polars as pl
 
 from include.erasure.subject import Subject
-from include.storage.claims import RunFolder, parquet_columns, run_folders
-from include.storage.files import local_path
-from include.storage.lake import Lake
+from include.storage.claims import parquet_columns
+from include.storage.lake import RUNS, Lake
+from include.storage.lake_files import LakeFiles
 
 REPORTS = ("traces", "evaluations")
 """Folders of JSON files about answers and questions: one that names the document is deleted."""
@@ -42,15 +40,18 @@ def erase_runs(
     A run that has not published and wrote something since `idle_since` is left alone, unless
     `unfinished_too`.
     """
-    removed, kept = 0, []
-    for folder in run_folders(lake):
-        if not any(_names(path, subject) for path in folder.files):
+    removed, kept, files = 0, [], lake.files
+    for run in lake.runs():
+        paths = [each.path for each in run.files]
+        if not any(_names(files, path, subject) for path in paths):
             continue
-        if unfinished_too or folder.is_finished(idle_since):
-            _remove(folder)
+        if unfinished_too or run.is_finished(idle_since):
+            # The receipt last: a kill in between leaves a finished run, not one that seems to go on.
+            files.delete([path for path in paths if not path.endswith("/receipt.json")])
+            files.remove(f"{RUNS}/{run.name}")
             removed += 1
         else:
-            kept.append(folder.path.name)
+            kept.append(run.name)
     return RunsErased(removed, tuple(kept))
 
 
@@ -60,27 +61,22 @@ def erase_reports(lake: Lake, subject: Subject) -> Iterator[tuple[str, int]]:
     The whole file: an answer quotes what it cites, and so may the question.
     """
     for name in REPORTS:
-        found = [path for path in _files(lake, name) if _reports(path, subject)]
-        for path in found:
-            path.unlink(missing_ok=True)
+        paths = [each.path for each in lake.files.list(name)]
+        found = [path for path in paths if _reports(lake.files, path, subject)]
+        lake.files.delete(found)
         yield name, len(found)
 
 
-def _remove(folder: RunFolder) -> None:
-    # The receipt last: a kill in between leaves a finished run, not one that seems to go on.
-    for path in sorted(folder.files, key=lambda path: path.name == "receipt.json"):
-        path.unlink(missing_ok=True)
-    shutil.rmtree(folder.path, ignore_errors=True)
+def _names(files: LakeFiles, path: str, subject: Subject) -> bool:
+    if ".parquet" in path.rpartition("/")[2]:  # or the hidden file of an interrupted write
+        columns = parquet_columns(files, path)
+        return columns is None or _rows_of(files, path, columns, subject)
+    return _mentions(files.read(path), subject)
 
 
-def _names(path: Path, subject: Subject) -> bool:
-    if ".parquet" in path.name:  # or the hidden file of an interrupted write
-        columns = parquet_columns(path)
-        return columns is None or _rows_of(path, columns, subject)
-    return _mentions(path, subject)
-
-
-def _rows_of(path: Path, columns: dict[str, pl.DataType], subject: Subject) -> bool:
+def _rows_of(
+    files: LakeFiles, path: str, columns: dict[str, pl.DataType], subject: Subject
+) -> bool:
     hashes = sorted(subject.own_texts | subject.own_chunks)
     tests = [pl.col(name).is_in(sorted(subject.ids)) for name in _OWNERS if name in columns]
     tests += [pl.col(_HASHES).is_in(hashes)] if _HASHES in columns else []
@@ -88,17 +84,15 @@ def _rows_of(path: Path, columns: dict[str, pl.DataType], subject: Subject) -> b
     if not tests:
         return False
     try:
-        found = pl.scan_parquet(path, glob=False).select(pl.any_horizontal(tests).any()).collect()
+        found = files.scan([path]).select(pl.any_horizontal(tests).any()).collect()
     except FileNotFoundError:  # its run was a plan, or has been pruned a moment ago
         return False
     return bool(found.item())
 
 
-def _mentions(path: Path, subject: Subject) -> bool:
+def _mentions(raw: bytes | None, subject: Subject) -> bool:
     """Whether a file of text holds the address, or one of the ids if they are few."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
+    if raw is None:
         return False
     ids = sorted(subject.ids) if len(subject.ids) <= _MOST_IDS else []
     if any(each.encode() in raw for each in ids):
@@ -108,14 +102,15 @@ def _mentions(path: Path, subject: Subject) -> bool:
     return "://" in subject.uri and re.search(address, raw) is not None
 
 
-def _reports(path: Path, subject: Subject) -> bool:
+def _reports(files: LakeFiles, path: str, subject: Subject) -> bool:
     """Whether a report names the document as a value; one that is no JSON, anywhere."""
-    try:
-        values = set(_strings(json.loads(path.read_bytes())))
-    except (ValueError, RecursionError):
-        return _mentions(path, subject)
-    except FileNotFoundError:
+    raw = files.read(path)
+    if raw is None:
         return False
+    try:
+        values = set(_strings(json.loads(raw)))
+    except (ValueError, RecursionError):
+        return _mentions(raw, subject)
     return bool(values & subject.ids) or any(map(subject.holds_uri, values))
 
 
@@ -126,8 +121,3 @@ def _strings(value: object) -> Iterator[str]:
         yield from (name for each in value.items() for part in each for name in _strings(part))
     elif isinstance(value, Sequence):
         yield from (name for part in value for name in _strings(part))
-
-
-def _files(lake: Lake, name: str) -> list[Path]:
-    folder = local_path(lake.uri) / name
-    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,15 +12,14 @@ import pyarrow as pa
 
 from include.embedding.protocol import FloatArray
 from include.erasure.subject import CHUNKS, Subject
-from include.storage.files import local_path
 from include.storage.history import rows, versions
 from include.storage.lake import Lake
+from include.storage.lake_files import LakeFiles
 from include.vectorstore.protocol import VectorStore
 
 if TYPE_CHECKING:
     from include.storage.lance import LanceDatabase
 
-_BLOCK = 8 * 1024 * 1024
 _MOST_VECTORS = 8
 _MOST_IDS = 500
 _HITS = 20
@@ -91,9 +89,9 @@ def scanned(lake: Lake, database: LanceDatabase, snippets: Sequence[str]) -> Sca
 
     Tables and artifacts are compressed: their rows are decoded, too.
     """
-    root = local_path(lake.uri)
-    files = [path for path in root.rglob("*") if path.is_file()]
-    artifacts = [path for path in files if path.suffix == ".parquet"]
+    held = lake.files
+    files = [each.path for each in held.list()]
+    artifacts = [path for path in files if path.endswith(".parquet")]
     places: list[str] = []
     versions_read = unreadable = total = 0
     for name in database.names():
@@ -104,18 +102,18 @@ def scanned(lake: Lake, database: LanceDatabase, snippets: Sequence[str]) -> Sca
                 places.append(f"{name}@{handle.version}")
     for path in artifacts:
         try:
-            frames = pl.scan_parquet(path, glob=False).collect_batches()
+            frames = held.scan([path]).collect_batches()
             if any(_holds(frame, snippets) for frame in frames):
-                places.append(path.relative_to(root).as_posix())
+                places.append(path)
         except FileNotFoundError:
             continue
         except pl.exceptions.PolarsError:
             unreadable += 1
     for path in files:
-        size, holds = _raw(path, [snippet.encode() for snippet in snippets])
+        size, holds = _raw(held, path, [snippet.encode() for snippet in snippets])
         total += size
         if holds:
-            places.append(path.relative_to(root).as_posix())
+            places.append(path)
     found = tuple(dict.fromkeys(places))
     return Scanned(len(files), total, versions_read, len(artifacts), unreadable, len(found), found)
 
@@ -151,17 +149,13 @@ def _holds(frame: pl.DataFrame, snippets: Sequence[str]) -> bool:
     return False
 
 
-def _raw(path: Path, needles: Sequence[bytes]) -> tuple[int, bool]:
+def _raw(files: LakeFiles, path: str, needles: Sequence[bytes]) -> tuple[int, bool]:
     """The file's size, and whether it holds one of these; 0 for a file that just went."""
     longest = max(map(len, needles), default=1)
     size, tail, found = 0, b"", False
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                size += len(block)
-                held = tail + block
-                found = found or any(needle in held for needle in needles)
-                tail = held[-longest:]
-    except FileNotFoundError:
-        return 0, False
+    for block in files.blocks(path):
+        size += len(block)
+        held = tail + block
+        found = found or any(needle in held for needle in needles)
+        tail = held[-longest:]
     return size, found

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from include.observability.log import stage
-from include.storage.claims import run_folders, text_hashes
+from include.storage.claims import text_hashes
 from include.storage.conflicts import persistently
 from include.storage.history import delete_among
 from include.storage.keyed import KeyedTable
@@ -103,12 +103,12 @@ def _expire(database: LanceDatabase, lake: Lake, before: datetime) -> int:
 
 def _documents_texts(tables: Tables, lake: Lake) -> set[str]:
     # Artifacts first: what a run publishes in between is in one of the two.
-    claimed = text_hashes(run_folders(lake))
+    claimed = text_hashes(lake, lake.runs())
     return claimed | set(tables.documents.read(["text_hash"])["text_hash"])
 
 
 def _chunk_texts(database: LanceDatabase, lake: Lake) -> set[str]:
-    found = text_hashes(run_folders(lake))
+    found = text_hashes(lake, lake.runs())
     for name in database.names():
         if name.startswith(CHUNKS):
             found |= set(column(database, name, "text_hash"))

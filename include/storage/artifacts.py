@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from include.errors import LakeError
-from include.storage.files import atomic_path, file_uri, lake_errors, local_path
 from include.storage.lake import Lake
 from include.storage.parts import PartWriter
 
@@ -29,14 +25,14 @@ class Artifacts:
 
     def __init__(self, lake: Lake, run_id: str) -> None:
         self.run_id = run_id
-        self._folder = local_path(lake.run_folder(run_id))
+        self._folder = lake.run_folder(run_id)
+        self._files = lake.files
 
     def write(self, name: str, frame: pl.DataFrame) -> str:
         """Writes the frame under this name, replacing what was there; returns its URI."""
         target = self._target(f"{name}.parquet")
-        with atomic_path(target) as temporary:
-            frame.write_parquet(temporary, compression="zstd", compression_level=1)
-        return file_uri(target)
+        self._files.write_frame(target, frame)
+        return self._files.uri(target)
 
     def parts(
         self, name: str, schema: pl.Schema, *, rows_per_part: int = ROWS_PER_PART
@@ -46,8 +42,9 @@ class Artifacts:
 
     def scan(self, uris: str | Sequence[str]) -> pl.LazyFrame:
         """The rows of one or several artifacts, in the order given, read when collected."""
-        paths = [self._existing(uri) for uri in ([uris] if isinstance(uris, str) else uris)]
-        return pl.scan_parquet(paths, glob=False)
+        return self._files.scan(
+            [self._existing(uri) for uri in ([uris] if isinstance(uris, str) else uris)]
+        )
 
     def read(self, uris: str | Sequence[str]) -> pl.DataFrame:
         """The rows of one or several artifacts, in the order given."""
@@ -57,68 +54,70 @@ class Artifacts:
     def read_parts(self, uris: Sequence[str]) -> Iterator[pl.DataFrame]:
         """One frame per artifact, one at a time: memory is bounded by the largest part."""
         for uri in uris:
-            yield pl.read_parquet(self._existing(uri), glob=False)
+            yield self.read(uri)
 
     def write_json(self, name: str, value: object) -> str:
         """Writes a value of JSON types under this name, replacing what was there; its URI."""
-        target = self._target(f"{name}.json")
         text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True)
-        with atomic_path(target) as temporary:
-            temporary.write_bytes(text.encode("utf-8", "surrogatepass"))
-        return file_uri(target)
+        return self._write(f"{name}.json", text.encode("utf-8", "surrogatepass"))
 
     def write_text(self, name: str, text: str) -> str:
         """Writes a text under this name, extension included; its URI."""
-        target = self._target(name)
-        with atomic_path(target) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-        return file_uri(target)
+        return self._write(name, text.encode())
 
     def read_json(self, place: str) -> Any:
         """What `write_json` wrote: under this name in this run, or at this URI."""
         named = "://" not in place
-        path = self._existing(file_uri(self._target(f"{place}.json")) if named else place)
-        with lake_errors(path):
-            return json.loads(path.read_bytes())
+        uri = self._files.uri(self._target(f"{place}.json")) if named else place
+        raw = self._files.read(self._files.path(uri))
+        if raw is None:
+            raise _missing(uri)
+        return json.loads(raw)
 
     def list(self, name: str) -> Sequence[str]:
         """The URIs written under this name: the frame itself, its parts, or all below `name/`."""
         target = self._target(name)
-        with lake_errors(target):
-            beside = [*target.parent.glob("*.parquet"), *target.rglob("*.parquet")]
-        own = re.compile(re.escape(target.name) + r"(-\d{5,})?\.parquet")
-        found = {path for path in beside if own.fullmatch(path.name) or target in path.parents}
-        return [file_uri(path) for path in sorted(found) if not path.name.startswith(".")]
+        own = re.compile(re.escape(target) + r"(-\d{5,})?\.parquet")
+        return [
+            self._files.uri(each.path)
+            for each in self._files.list(self._folder)
+            if each.path.endswith(".parquet")
+            and not each.name.startswith(".")
+            and (own.fullmatch(each.path) or each.path.startswith(f"{target}/"))
+        ]
 
     def drop_parts(self, name: str, *, first: int) -> None:
         """Deletes the parts under this name numbered `first` and above."""
-        target = self._target(name)
-        part = re.compile(re.escape(target.name) + r"-(\d{5,})\.parquet")
-        with lake_errors(target):
-            for path in target.parent.glob("*.parquet"):
-                found = part.fullmatch(path.name)
-                if found and int(found[1]) >= first:
-                    path.unlink(missing_ok=True)
+        part = re.compile(re.escape(self._target(name)) + r"-(\d{5,})\.parquet")
+        found = {each.path: part.fullmatch(each.path) for each in self._files.list(self._folder)}
+        self._files.delete([path for path, at in found.items() if at and int(at[1]) >= first])
 
     def remove(self) -> None:
         """Deletes everything the run wrote; does nothing when there is nothing."""
-        with lake_errors(self._folder), suppress(FileNotFoundError):
-            shutil.rmtree(self._folder)
+        self._files.remove(self._folder)
 
-    def _target(self, name: str) -> Path:
-        parts = name.split("/")
-        if any(part == "" or part.startswith(".") for part in parts):
+    def _write(self, name: str, data: bytes) -> str:
+        target = self._target(name)
+        self._files.write(target, data)
+        return self._files.uri(target)
+
+    def _target(self, name: str) -> str:
+        if any(part == "" or part.startswith(".") for part in name.split("/")):
             raise LakeError(
                 f"An artifact's name should be relative, with no part that is empty or starts "
                 f"with a dot, is {name!r}."
             )
-        return self._folder.joinpath(*parts)
+        return f"{self._folder}/{name}"
 
-    def _existing(self, uri: str) -> Path:
-        path = local_path(uri)
-        if not path.is_file():
-            raise LakeError(
-                f"Artifact {uri} is missing: its run did not write it, or was pruned. Run the "
-                f"whole Dag again instead of this task."
-            )
+    def _existing(self, uri: str) -> str:
+        path = self._files.path(uri)
+        if not self._files.exists(path):
+            raise _missing(uri)
         return path
+
+
+def _missing(uri: str) -> LakeError:
+    return LakeError(
+        f"Artifact {uri} is missing: its run did not write it, or was pruned. Run the whole Dag "
+        f"again instead of this task."
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from lancedb.expr import Expr
     from lancedb.table import Table
 
+    from include.storage.lake_files import LakeFile
     from include.storage.lance import LanceDatabase
 
 UNFINISHED = timedelta(hours=1)
@@ -122,9 +122,8 @@ def prune(database: LanceDatabase, name: str, now: datetime) -> Purged:
                 tags += 1
         persistently(lambda: _optimize(database, name))
     stray = _unreferenced(database, name)
-    dead = [path for path in stray if _modified(path) < (now - UNFINISHED).timestamp()]
-    for path in dead:
-        path.unlink(missing_ok=True)
+    dead = [each.path for each in stray if each.modified < (now - UNFINISHED).timestamp()]
+    database.files.delete(dead)
     left = len(table_files(database, name))
     return Purged(
         rewritten=0,
@@ -135,14 +134,9 @@ def prune(database: LanceDatabase, name: str, now: datetime) -> Purged:
     )
 
 
-def table_folder(database: LanceDatabase, name: str) -> Path:
-    """Where a table of a database in a folder lies."""
-    return Path(database.uri) / f"{name}.lance"
-
-
-def table_files(database: LanceDatabase, name: str) -> list[Path]:
+def table_files(database: LanceDatabase, name: str) -> Sequence[LakeFile]:
     """Every file of a table: data, deletions, indexes, versions."""
-    return [path for path in table_folder(database, name).rglob("*") if path.is_file()]
+    return database.files.list(f"{name}.lance")
 
 
 def _optimize(database: LanceDatabase, name: str) -> None:
@@ -163,19 +157,21 @@ def _deletions(table: Table) -> int:
     return int(newest["metadata"]["total_deletion_files"])
 
 
-def _unreferenced(database: LanceDatabase, name: str) -> list[Path]:
+def _unreferenced(database: LanceDatabase, name: str) -> list[LakeFile]:
     """Data and index files that no remaining version names: of writes that never were committed.
 
     A version's manifest names data files by name, indexes by the bytes of their UUID.
     """
-    folder = table_folder(database, name)
-    data = [path for path in (folder / "data").glob("*") if path.is_file()]
-    index = [path for path in (folder / "_indices").rglob("*") if path.is_file()]
+    inside = len(f"{name}.lance/")
+    files = [(each, each.path[inside:].split("/")) for each in table_files(database, name)]
     # After the files: what is committed meanwhile is named then.
-    named = b"".join(path.read_bytes() for path in (folder / "_versions").glob("*"))
-    root = folder / "_indices"
-    return [path for path in data if path.name.encode() not in named] + [
-        path for path in index if _uuid(path.relative_to(root).parts[0]) not in named
+    versions = database.files.list(f"{name}.lance/_versions")
+    named = b"".join(database.files.read(each.path) or b"" for each in versions)
+    return [
+        each
+        for each, parts in files
+        if (parts[0] == "data" and len(parts) == 2 and parts[1].encode() not in named)
+        or (parts[0] == "_indices" and len(parts) > 2 and _uuid(parts[1]) not in named)
     ]
 
 
@@ -185,10 +181,3 @@ def _uuid(name: str) -> bytes:
         return UUID(name).bytes
     except ValueError:
         return name.encode()
-
-
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")

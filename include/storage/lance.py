@@ -11,11 +11,14 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 
 from include.storage.keyed import Commit, KeyedTable
+from include.storage.lake_files import LakeFiles, open_files
 from include.storage.lance_errors import is_existing, is_missing, translated
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection
     from lancedb.table import Table
+
+    from include.storage.s3_client import S3Access
 
 __all__ = ["Commit", "KeyedTable", "LanceDatabase"]
 
@@ -25,11 +28,20 @@ _PRIMARY_KEY = {b"lance-schema:unenforced-primary-key:position": b"1"}
 
 
 class LanceDatabase:
-    """The tables under one URI: `file:///absolute/path`, a plain path, or `s3://bucket/prefix`."""
+    """The tables under one URI: `file:///absolute/path`, a plain path, or `s3://bucket/prefix`.
 
-    def __init__(self, uri: str, storage_options: Mapping[str, str] | None = None) -> None:
+    A bucket is opened through `access`; by default with boto3's own chain.
+    """
+
+    def __init__(self, uri: str, access: S3Access | None = None) -> None:
         self.uri = uri
-        self._storage_options = dict(storage_options or {})
+        self._access = access
+        self._opened: tuple[DBConnection, Mapping[str, str]] | None = None
+
+    @functools.cached_property
+    def files(self) -> LakeFiles:
+        """The files behind the tables."""
+        return open_files(self.uri, self._access)
 
     def table(self, name: str, schema: pa.Schema, key: str) -> KeyedTable:
         """The table of that name; it is created by its first write and reads as empty before."""
@@ -79,12 +91,27 @@ class LanceDatabase:
         with translated(name):
             self._connection.drop_table(name, ignore_missing=True)
 
-    @functools.cached_property
+    @property
     def _connection(self) -> DBConnection:
+        """lancedb keeps the keys it was given: keys that were renewed open it anew."""
+        options = self._options()
+        if self._opened is None or self._opened[1] != options:
+            self._opened = self._connect(options), options
+        return self._opened[0]
+
+    def _connect(self, options: Mapping[str, str]) -> DBConnection:
         os.environ.setdefault("LANCE_LOG", "error")  # otherwise lance warns once per query
         import lancedb
 
         parts = urlsplit(self.uri)
         place = unquote(parts.path) if parts.scheme == "file" else self.uri
         with translated(self.uri):
-            return lancedb.connect(place, storage_options=self._storage_options or None)
+            return lancedb.connect(place, storage_options=dict(options) or None)
+
+    def _options(self) -> Mapping[str, str]:
+        if not self.uri.startswith("s3://"):
+            return {}
+        from include.storage.s3_client import S3Access
+
+        self._access = self._access or S3Access()
+        return self._access.native_options(urlsplit(self.uri).netloc)

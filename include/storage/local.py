@@ -18,10 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequen
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote_to_bytes
 
-from pathspec import GitIgnoreSpec
-
 from include.documents import SourceObject
-from include.errors import ConfigurationError, DocumentError, SourceError
+from include.errors import DocumentError, SourceError
 from include.observability.log import warn
 from include.storage.files import (
     file_uri,
@@ -31,12 +29,8 @@ from include.storage.files import (
     stamp,
     wait_until_settled,
 )
+from include.storage.naming import Selection, is_litter, sidecar_names, stem
 from include.storage.source import SIDECAR, SourceContent
-
-# Hidden, being edited, being downloaded, or an operating system's litter: never documents.
-_LITTER_STARTS = (".", "~$")
-_LITTER_ENDS = ("~", ".swp", ".swo", ".tmp", ".part", ".partial", ".crdownload")
-_LITTER = frozenset({"Thumbs.db", "desktop.ini"})
 
 _DANGLING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
@@ -62,8 +56,7 @@ class LocalSource:
     ) -> None:
         self._uri = uri.rstrip("/")
         self._root = os.path.realpath(local_path(self._uri))
-        self._include = None if tuple(include) == ("**",) else _patterns("INCLUDE", include)
-        self._exclude = _patterns("EXCLUDE", exclude) if exclude else None
+        self._selection = Selection(include, exclude)
         self._clock = clock
         self._skipped: Counter[str] = Counter()
 
@@ -111,20 +104,20 @@ class LocalSource:
         with os.scandir(path) as found:
             entries = {entry.name: entry for entry in found}
         described = {name.removesuffix(SIDECAR) for name in entries if name.endswith(SIDECAR)}
-        described.difference_update(entries, map(_stem, entries) if described else ())
+        described.difference_update(entries, map(stem, entries) if described else ())
         if described:
             self._skipped["sidecar_without_document"] += len(described)
         key_base, uri_base = _key(folder), file_uri(path)
         for name, entry in entries.items():
-            if name.startswith(_LITTER_STARTS) or name.endswith(_LITTER_ENDS) or name in _LITTER:
+            if is_litter(name):
                 continue
             relative = f"{folder}/{name}" if folder else name
             if entry.is_dir(follow_symlinks=False):
-                if not (self._exclude and self._exclude.match_file(relative + "/")):
+                if not self._selection.excludes(relative + "/"):
                     folders.append(relative)
             elif name.endswith(SIDECAR):
                 continue
-            elif self._selects(relative) and (status := self._status(entry)):
+            elif self._selection.selects(relative) and (status := self._status(entry)):
                 beside = next(
                     (entries[each] for each in sidecar_names(name) if each in entries), None
                 )
@@ -132,11 +125,6 @@ class LocalSource:
                 key = f"{key_base}/{_key(name)}" if folder else _key(name)
                 uri = f"{uri_base}/{_quoted(name)}"
                 yield _object(self._uri, key, uri, status, stamps)
-
-    def _selects(self, relative: str) -> bool:
-        if self._include and not self._include.match_file(relative):
-            return False
-        return not (self._exclude and self._exclude.match_file(relative))
 
     def _is_sidecar(self, path: str) -> bool:
         return os.path.isfile(path) and self._holds(path)
@@ -183,25 +171,6 @@ class LocalSource:
             f"Source {self._uri} cannot be listed completely ({problem}). {remedy} Nothing was "
             f"deleted because of it."
         )
-
-
-def sidecar_names(name: str) -> tuple[str, str]:
-    """Where a document's metadata may lie: `guide.md.meta.json` before `guide.meta.json`."""
-    return name + SIDECAR, _stem(name) + SIDECAR
-
-
-def _stem(name: str) -> str:
-    return os.path.splitext(name)[0]
-
-
-def _patterns(name: str, globs: Sequence[str]) -> GitIgnoreSpec:
-    try:
-        return GitIgnoreSpec.from_lines(globs)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"RAG_SOURCE_{name} should hold patterns as in .gitignore, is {' '.join(globs)!r}: "
-            f"{error}"
-        ) from error
 
 
 def _quoted(name: str) -> str:

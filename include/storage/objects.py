@@ -117,13 +117,8 @@ class LocalObjects:
         return _etag(data)
 
     def _target(self, path: str) -> Path:
-        parts = path.split("/")
-        if any(part == "" or part.startswith(".") for part in parts):
-            raise LakeError(
-                f"An object's path should be relative, with no component that is empty or "
-                f"starts with a dot, is {path!r}."
-            )
-        return self._root.joinpath(*parts)
+        require_plain(path)
+        return self._root.joinpath(*path.split("/"))
 
     @contextmanager
     def _locked(self, path: str) -> Iterator[None]:
@@ -140,6 +135,15 @@ class LocalObjects:
             yield
         finally:
             os.close(descriptor)
+
+
+def require_plain(path: str) -> None:
+    """Raises LakeError for a path that could leave the lake, or hide in it."""
+    if any(part == "" or part.startswith(".") for part in path.split("/")):
+        raise LakeError(
+            f"An object's path should be relative, with no component that is empty or "
+            f"starts with a dot, is {path!r}."
+        )
 
 
 def _etag(data: bytes) -> str:

@@ -66,8 +66,9 @@ class Source(Protocol):
     def list(self) -> Iterator[SourceObject]:
         """Every object, in no particular order, as a stream; keys are unique.
 
-        Raises SourceError, possibly half-way, when the listing cannot be completed: whoever
-        consumes it concludes nothing from what came before.
+        Raises SourceError, possibly half-way, when the listing cannot be completed, or
+        ConfigurationError or TransientError where that is known to be why: whoever consumes it
+        concludes nothing from what came before.
         """
         ...
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import polars as pl
 
-from include.storage.files import lake_errors, local_path
+from include.errors import LakeError
 from include.storage.keyed import KeyedTable
 from include.verification.marks import READ_AGAIN, mark_documents
 from include.verification.premises import Held, Premises
@@ -124,10 +124,14 @@ def _unused(premises: Premises, table: KeyedTable) -> list[str]:
 
 def _used(premises: Premises) -> pl.DataFrame:
     named = [premises.tables.documents.read(["text_hash"])]
-    for uri in premises.lake.run_artifacts("documents-*.parquet"):
-        path = local_path(uri)
-        with lake_errors(path):
-            named.append(pl.read_parquet(path, columns=["text_hash"], glob=False).unique())
+    files = premises.lake.files
+    for path in premises.lake.run_artifacts("documents-*.parquet"):
+        try:
+            named.append(files.scan([path]).select("text_hash").unique().collect())
+        except OSError as error:
+            raise LakeError(
+                f"Artifact {files.uri(path)} cannot be read: {error}. Verify again."
+            ) from error
     return pl.concat(named)
 
 

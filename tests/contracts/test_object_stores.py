@@ -16,11 +16,19 @@ from include.errors import CommitConflictError, LakeError
 from include.storage.files import lake_errors
 from include.storage.memory import MemoryObjects
 from include.storage.objects import LocalObjects, ObjectStore
+from include.storage.s3_objects import S3Objects
+from include.storage.s3_place import S3Place
+from tests.s3.stores import Store
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    return LocalObjects(tmp_path / "lake") if request.param == "local" else MemoryObjects()
+    if request.param == "local":
+        return LocalObjects(tmp_path / "lake")
+    if request.param == "memory":
+        return MemoryObjects()
+    server: Store = request.getfixturevalue("s3")
+    return S3Objects(S3Place(server.bucket(), "a lake/"), server.access())
 
 
 def test_what_was_written_is_read_back_with_its_etag(store):

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from include.deployment import EnvironmentDeployment
 from include.errors import PlatformError
 from include.settings import Settings
 from include.wiring import Platform
@@ -52,7 +53,8 @@ class Child:
 
 def paying_platform(child: Child) -> Platform:
     """A platform whose embedder writes down what it is paid for."""
-    platform = Platform(Settings.from_environment(child.environment))
+    deployment = EnvironmentDeployment(child.environment)
+    platform = Platform(Settings.from_environment(child.environment), deployment)
     meter = PayingEmbedder(
         platform.embedder.identity, child.register, seconds=child.request_seconds
     )

@@ -12,7 +12,6 @@ from include.commands.query import ask, trace
 from include.errors import ConfigurationError
 from include.stages.forget import forget, unused_vectors
 from include.stages.maintain import compact, prune
-from include.storage.claims import run_folders
 from include.storage.files import local_path
 from include.wiring import Platform
 
@@ -83,7 +82,7 @@ def test_what_the_artifacts_of_a_run_name_stays_however_old(world, trees):
     run(world())
     (trees / "birch.txt").unlink()
     run(platform := world())
-    assert len(run_folders(platform.lake)) == 2
+    assert len(platform.lake.runs()) == 2
     assert forgotten(platform, later(days=1)) == (0, 0, 0)
 
 

@@ -1,0 +1,150 @@
+"""The lake's large files in a bucket. Nothing passes through the disk of the machine.
+
+Whole files go through boto3; scans go through Polars' own reader, which fetches only the columns
+and row groups that a query needs.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from include.errors import LakeError
+from include.storage.lake_files import BLOCK, LakeFile
+from include.storage.s3_client import S3Access
+from include.storage.s3_errors import ABSENT, code, translated
+from include.storage.s3_place import S3Place
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+# S3's own limit of DeleteObjects.
+_KEYS_IN_A_DELETE = 1_000
+
+
+class S3Files:
+    """LakeFiles under a prefix of a bucket."""
+
+    def __init__(self, place: S3Place, access: S3Access) -> None:
+        self._place = place
+        self._access = access
+
+    def uri(self, path: str) -> str:
+        """The `s3://` URI of a path."""
+        return self._place.uri(path)
+
+    def path(self, uri: str) -> str:
+        """The path of a URI. Raises LakeError for one outside of the place."""
+        found = S3Place.of(uri)
+        key = found.prefix.rstrip("/")
+        if found.bucket != self._place.bucket or not key.startswith(self._place.prefix):
+            raise LakeError(f"{uri} should lie in {self._place.uri()}: it is of another lake.")
+        return self._place.path(key)
+
+    def list(self, folder: str = "") -> Sequence[LakeFile]:
+        """Every object below the folder, sorted by path."""
+        return [
+            LakeFile(self._place.path(each["Key"]), each["Size"], each["LastModified"].timestamp())
+            for each in self._place.pages(self._client, f"{folder}/" if folder else "")
+            if not each["Key"].endswith("/")
+        ]
+
+    def folders(self, folder: str) -> Mapping[str, float]:
+        """Nothing: a bucket has no folders beside those in the names of objects."""
+        return {}
+
+    def exists(self, path: str) -> bool:
+        """Whether there is an object."""
+        from botocore.exceptions import ClientError
+
+        with translated(self.uri(path)):
+            try:
+                self._client.head_object(**self._at(path))
+            except ClientError as error:
+                if code(error) in ABSENT:
+                    return False
+                raise
+        return True
+
+    def read(self, path: str) -> bytes | None:
+        """The whole object, or None when there is none."""
+        from botocore.exceptions import ClientError
+
+        with translated(self.uri(path)):
+            try:
+                return bytes(self._client.get_object(**self._at(path))["Body"].read())
+            except ClientError as error:
+                if code(error) in ABSENT:
+                    return None
+                raise
+
+    def blocks(self, path: str) -> Iterator[bytes]:
+        """The object in blocks of 8 MiB; nothing when there is none."""
+        from botocore.exceptions import ClientError
+
+        with translated(self.uri(path)):
+            try:
+                body = self._client.get_object(**self._at(path))["Body"]
+            except ClientError as error:
+                if code(error) in ABSENT:
+                    return
+                raise
+            yield from body.iter_chunks(BLOCK)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Replaces the object."""
+        with translated(self.uri(path)):
+            self._client.put_object(**self._at(path), Body=data)
+
+    def write_frame(self, path: str, frame: pl.DataFrame) -> None:
+        """Replaces the object by the frame as Parquet, made in memory: a part is bounded."""
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer, compression="zstd", compression_level=1)
+        self.write(path, buffer.getvalue())
+
+    def scan(self, paths: Sequence[str]) -> pl.LazyFrame:
+        """The rows of Parquet objects, fetched when collected."""
+        return pl.scan_parquet(
+            [f"s3://{self._place.bucket}/{self._place.key(path)}" for path in paths],
+            glob=False,
+            storage_options=self._access.native_options(self._place.bucket),
+            credential_provider=None,
+        )
+
+    def delete(self, paths: Iterable[str]) -> None:
+        """Deletes objects, a thousand by one request."""
+        for some in _batches(paths):
+            keys = [{"Key": self._place.key(path)} for path in some]
+            with translated(self._place.uri()):
+                done = self._client.delete_objects(
+                    Bucket=self._place.bucket, Delete={"Objects": keys, "Quiet": True}
+                )
+            for failed in done.get("Errors", ()):
+                raise LakeError(
+                    f"{self._place.uri()}: {failed.get('Key')!r} could not be deleted "
+                    f"({failed.get('Code')}). Allow s3:DeleteObject below the lake (docs/s3.md)."
+                )
+
+    def remove(self, folder: str) -> None:
+        """Deletes everything below the folder."""
+        self.delete(each.path for each in self.list(folder))
+
+    def free_bytes(self) -> int | None:
+        """A bucket has no limit."""
+        return None
+
+    def _at(self, path: str) -> Mapping[str, str]:
+        return {"Bucket": self._place.bucket, "Key": self._place.key(path)}
+
+    @property
+    def _client(self) -> BaseClient:
+        return self._access.client
+
+
+def _batches(paths: Iterable[str]) -> Iterator[list[str]]:
+    some = list(paths)
+    for at in range(0, len(some), _KEYS_IN_A_DELETE):
+        yield some[at : at + _KEYS_IN_A_DELETE]

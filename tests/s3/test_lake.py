@@ -1,0 +1,178 @@
+"""The promises of the platform with its lake, and then its source too, in a bucket."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from include.commands.ingest import Switches, plan, sync
+from include.commands.main import main
+from include.embedding.fake import FakeEmbedder
+from include.errors import TransientError
+from include.stages.maintain import compact, prune
+from include.storage.lake import Lake
+from include.storage.s3_client import S3Access
+from include.wiring import Platform
+from tests.conftest import World
+
+PARAGRAPH = "Every {0} paragraph speaks of its {0} subject alone, in a few plain words about {0}."
+
+
+def text_about(*subjects: str) -> str:
+    return "\n\n".join(PARAGRAPH.format(subject) for subject in subjects)
+
+
+def run(platform: Platform, **options: bool) -> dict[str, object]:
+    receipt, _ = sync(platform, Switches(**options))
+    return receipt
+
+
+def embedded(platform: Platform) -> list[str]:
+    assert isinstance(platform.embedder, FakeEmbedder)
+    return platform.embedder.embedded
+
+
+def index_content(platform: Platform) -> dict[str, str]:
+    live = platform.registry.live()
+    assert live is not None
+    rows = platform.store.rows(live.name)
+    assert rows["id"].is_unique().all()
+    return dict(zip(rows["id"], rows["document_id"], strict=True))
+
+
+@pytest.fixture
+def corpus(inbox: Path) -> Path:
+    for name in ("apple", "birch", "cedar"):
+        (inbox / f"{name}.txt").write_text(text_about(f"{name}-one", f"{name}-two"))
+    return inbox
+
+
+@pytest.fixture
+def on_s3(environment: dict[str, str], bucket: str) -> str:
+    """The lake's URI; the worlds of this test use it."""
+    environment["RAG_LAKE_URI"] = f"{bucket}/team/lake"
+    return environment["RAG_LAKE_URI"]
+
+
+def test_an_edited_corpus_gives_the_index_of_a_fresh_ingest_and_pays_for_the_edit_only(
+    world: World, corpus: Path, on_s3: str, bucket: str
+):
+    first = run(world())
+    assert (first["added"], first["quarantined"]) == (3, 0)
+    (corpus / "apple.txt").write_text(text_about("apple-one", "apple-new", "apple-two"))
+    (corpus / "birch.txt").unlink()
+    shutil.copy(corpus / "cedar.txt", corpus / "copy.txt")
+    run(edited := world())
+    assert embedded(edited)
+    assert all("apple-new" in text for text in embedded(edited))
+    run(fresh := world(RAG_LAKE_URI=f"{bucket}/fresh"))
+    assert index_content(edited) == index_content(fresh)
+
+
+def test_a_second_sync_embeds_nothing_and_commits_nothing(world: World, corpus: Path, on_s3: str):
+    run(first := world())
+    versions = {name: first.database.open(name).version for name in first.database.names()}
+    again = world()
+    assert run(again)["unchanged"] == 3
+    assert embedded(again) == []
+    assert {n: again.database.open(n).version for n in again.database.names()} == versions
+
+
+def test_a_bad_document_is_set_aside_and_its_last_good_version_stays(
+    world: World, corpus: Path, on_s3: str
+):
+    run(world())
+    (corpus / "apple.txt").write_bytes(b"")
+    assert run(platform := world())["quarantined"] == 1
+    assert platform.store.search_text(platform.index_name, "apple-one", 1)
+
+
+def test_a_crash_in_the_middle_of_embedding_is_not_paid_for_twice(
+    world: World, corpus: Path, on_s3: str
+):
+    crashing = world(RAG_EMBED_BATCH_TEXTS="1")
+    assert isinstance(crashing.embedder, FakeEmbedder)
+    crashing.embedder.fail_after = 2
+    with pytest.raises(TransientError):
+        run(crashing)
+    run(resumed := world())
+    assert len(embedded(crashing)) == 2
+    assert not set(embedded(crashing)) & set(embedded(resumed))
+
+
+def test_a_plan_counts_exactly_and_changes_nothing(world: World, corpus: Path, on_s3: str):
+    planned = plan(platform := world())
+    assert embedded(platform) == []
+    receipt = run(world())
+    assert planned["chunks"] == receipt["chunks"]
+    assert planned["chunks_to_embed"] == receipt["embedded"]
+
+
+def test_an_empty_listing_deletes_nothing_until_a_person_allows_it(
+    world: World, corpus: Path, on_s3: str
+):
+    run(world())
+    for file in corpus.iterdir():
+        file.unlink()
+    receipt, status = sync(world())
+    assert (receipt["withheld"], status) == (3, 1)
+    run(world(), allow_deletions=True)
+    assert index_content(world()) == {}
+
+
+def test_maintenance_compacts_tables_and_prunes_old_runs(
+    world: World, corpus: Path, on_s3: str
+):
+    run(platform := world())
+    before = index_content(platform)
+    assert len(platform.lake.runs()) == 1
+    assert prune(platform.lake, before=datetime.now(UTC) - timedelta(hours=1)).runs == 0
+    assert prune(platform.lake, before=datetime.now(UTC) + timedelta(hours=1)).runs == 1
+    assert platform.lake.files.list("runs") == []
+    compact(platform.upkeep, older_than=timedelta(milliseconds=1))
+    assert index_content(world()) == before
+
+
+def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict]:
+    status = main([*arguments, "--json"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_every_command_works_with_source_and_lake_in_buckets(
+    environment: dict[str, str],
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    client = Lake(f"{bucket}/lake", _access()).objects._client
+    name = bucket.removeprefix("s3://")
+    for subject in ("apple", "birch"):
+        body = text_about(f"{subject}-one", f"{subject}-two").encode()
+        client.put_object(Bucket=name, Key=f"docs/{subject} tree.txt", Body=body)
+    environment |= {"RAG_SOURCE_URI": f"{bucket}/docs", "RAG_LAKE_URI": f"{bucket}/lake"}
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    assert command(capsys, "sync")[1]["added"] == 2
+    status, found = command(capsys, "search", "apple-one", "-k", "1")
+    assert (status, found["hits"][0]["uri"]) == (0, f"{bucket}/docs/apple%20tree.txt")
+    status, answer = command(capsys, "ask", "What does the apple-one paragraph speak of?")
+    assert answer["citations"]
+    assert command(capsys, "trace", answer["trace_id"])[0] == 0
+    assert command(capsys, "status")[1]["documents"] == 2
+    status, verified = command(capsys, "verify", "--source")
+    assert (status, verified["problems"]) == (0, [])
+    client.delete_object(Bucket=name, Key="docs/apple tree.txt")
+    status, receipt = command(capsys, "erase", f"{bucket}/docs/apple%20tree.txt")
+    assert (status, receipt["documents"]) == (0, 1), receipt
+    assert command(capsys, "search", "apple-one")[1]["hits"][0]["uri"].endswith("birch%20tree.txt")
+    assert command(capsys, "sync")[1]["unchanged"] == 1
+
+
+def _access() -> S3Access:
+    from include.deployment import EnvironmentDeployment
+
+    return S3Access(EnvironmentDeployment().connection("rag_s3"))
