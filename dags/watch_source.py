@@ -12,7 +12,7 @@ and decides, so late, doubled, disordered and lost messages do no harm.
 catches what notifications lost. By hand it does the same. With `RAG_WATCH=none`, the default, nothing is
 watched and only you start it.
 
-**When it fails.** `collect`: the queue does not exist, the connection `rag_s3` may not read it, or the
+**When it fails.** The queue does not exist, the connection `rag_s3` may not read it, or the
 lake could not be written. Messages stay in the queue until they are written down; clear the task. If it
 never runs although objects arrive, look for *Cannot look for new objects* in the triggerer's log.
 
@@ -40,17 +40,15 @@ from include.settings import WatchSettings
     default_args=SHARED,
 )
 def watch_source() -> None:
-    @task(**LIGHT)
-    def collect(triggering_asset_events: watching.Events = None) -> dict[str, object]:
-        """Empties the queue into the lake; returns counts."""
-        return watching.collect(triggering_asset_events)
-
     @task(outlets=[RAW_DOCUMENTS], **LIGHT)
-    def announce(found: dict[str, object], outlet_events: dict[Asset, object]) -> None:
-        """Emits `raw_documents` once; skipped when there is nothing to ingest."""
-        watching.announce(found, outlet_events[RAW_DOCUMENTS])
+    def wake(
+        outlet_events: dict[Asset, object],
+        triggering_asset_events: watching.Events = None,
+    ) -> dict[str, object]:
+        """Empties the queue into the lake, and emits `raw_documents` once."""
+        return watching.wake(triggering_asset_events, outlet_events[RAW_DOCUMENTS])
 
-    announce(collect())
+    wake()
 
 
 watch_source()

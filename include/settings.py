@@ -183,6 +183,29 @@ class WatchSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbedWorkers:
+    """Where tasks that embed run: a Celery queue, a Kubernetes pod template; "" = like all others."""
+
+    queue: str
+    pod_template: str
+
+    @classmethod
+    def from_environment(cls) -> EmbedWorkers:
+        """The same as in Settings, without looking at the rest: Dag files read it."""
+        return cls.read(_Reader(os.environ))
+
+    @classmethod
+    def read(cls, read: _Reader) -> EmbedWorkers:
+        """Raises ConfigurationError for a template that is no absolute path."""
+        queue, template = read.text("RAG_EMBED_QUEUE", ""), read.text("RAG_EMBED_POD_TEMPLATE", "")
+        if template and not template.startswith("/"):
+            raise ConfigurationError(
+                f"RAG_EMBED_POD_TEMPLATE should be an absolute path on the scheduler, is {template!r}."
+            )
+        return cls(queue, template)
+
+
+@dataclass(frozen=True, slots=True)
 class Budgets:
     """Limits that need a person to be exceeded; `None` means no limit."""
 
@@ -227,6 +250,7 @@ class Settings:
     search: SearchSettings
     retention: RetentionSettings
     watch: WatchSettings
+    embed_workers: EmbedWorkers
     budgets: Budgets
     chat_model: str
     vector_store: str
@@ -281,6 +305,7 @@ class Settings:
             search=SearchSettings(read.switch("RAG_DEDUPLICATE_RESULTS", "false")),
             retention=RetentionSettings(read.number("RAG_CACHE_KEEP_DAYS", 0, 0, 36_500)),
             watch=WatchSettings.read(read),
+            embed_workers=EmbedWorkers.read(read),
             budgets=read.budgets("AIRFLOW_VAR_RAG_BUDGETS"),
             chat_model=read.text("RAG_CHAT_MODEL", "none"),
             vector_store=read.choice("RAG_VECTOR_STORE", "lancedb", ("lancedb",)),

@@ -14,7 +14,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-_LONGEST_SILENCE_SECONDS = 20.0
+_LONGEST_SILENCE_SECONDS = 60.0
 
 
 class QueueTrigger(BaseEventTrigger):
@@ -23,6 +23,8 @@ class QueueTrigger(BaseEventTrigger):
     It only asks how many there are. As long as nobody takes them away it fires again, ever less
     often: an event that Airflow strands, or that meets a paused Dag, is followed by another one.
     """
+
+    silence = 10.0  # seconds for somebody to come and take them, before it fires again
 
     def __init__(self, queue: str, aws_conn_id: str, seconds: float) -> None:
         super().__init__()
@@ -37,11 +39,11 @@ class QueueTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Asks for ever; an endpoint that does not answer is asked again."""
-        silence, quiet_until, clock = self.seconds, 0.0, asyncio.get_running_loop()
+        silence, quiet_until, clock = self.silence, 0.0, asyncio.get_running_loop()
         while True:
             waiting = await _patiently(self, self._waiting)
             if not waiting:
-                silence, quiet_until = self.seconds, 0.0
+                silence, quiet_until = self.silence, 0.0
             elif clock.time() >= quiet_until:
                 yield TriggerEvent({"messages": waiting})
                 quiet_until = clock.time() + silence

@@ -13,7 +13,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, DeltaTriggerTimetable
+from airflow.sdk import (
+    Asset,
+    AssetOrTimeSchedule,
+    AssetWatcher,
+    DeltaTriggerTimetable,
+    get_current_context,
+)
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.documents import digest
@@ -55,26 +61,31 @@ def schedule(watch: WatchSettings) -> AssetOrTimeSchedule | None:
     )
 
 
-def collect(events: Events) -> Json:
-    """Empties the queue into the lake; returns counts, and whether an event woke this run."""
+def wake(events: Events, event: Any) -> Json:
+    """Empties the queue into the lake and emits `raw_documents` once if there is a reason to.
+
+    One task for both: between two, a minute can pass. Returns the counts.
+    """
     watch, platform = WatchSettings.from_environment(), connected()
     counts = dict.fromkeys(("messages", *KINDS, "elsewhere", "foreign"), 0)
     if watch.mode == "sqs":
         for part in _parts(_queue(watch.queue)):
             counts = {name: counts[name] + more for name, more in _keep(part, platform).items()}
-    woken = any(list(each) for each in (events or {}).values())
-    return {"woken": woken, "mode": watch.mode, **counts}
+    event.extra = _reason(counts, watch.mode, events)
+    return counts
 
 
-def announce(found: Json, event: Any) -> None:
-    """Emits `raw_documents` once when something happened; without an event, a listing decides."""
-    told = any(found[kind] for kind in KINDS)
-    if not told and not found["woken"]:
-        event.extra = sweep_source()
-    elif not told and found["mode"] == "sqs":
+def _reason(counts: Json, mode: str, events: Events) -> Json:
+    """What the event tells. Without an event that woke this run, a listing decides whether it is sent."""
+    if any(counts[kind] for kind in KINDS):
+        return {name: counts[name] for name in (*KINDS, "messages")}
+    # What the first try took from the queue, the second does not find there.
+    again = get_current_context()["ti"].try_number > 1
+    if again or not any(list(each) for each in (events or {}).values()):
+        return sweep_source()
+    if mode == "sqs":
         raise AirflowSkipException("The queue held nothing about the source.")
-    else:
-        event.extra = {name: found[name] for name in (*KINDS, "messages")}
+    return {"listing": "changed"}
 
 
 def _trigger(watch: WatchSettings) -> BaseEventTrigger:

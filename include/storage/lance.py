@@ -93,7 +93,7 @@ class LanceDatabase:
 
     @property
     def _connection(self) -> DBConnection:
-        """lancedb keeps the keys it was given: keys that were renewed open it anew."""
+        """Lancedb keeps the keys it was given: keys that were renewed open it anew."""
         options = self._options()
         if self._opened is None or self._opened[1] != options:
             self._opened = self._connect(options), options

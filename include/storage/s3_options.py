@@ -48,5 +48,7 @@ def native_options(
         options["aws_request_payer"] = "true"
     for name, option in _ARGUMENTS.items():
         if name in arguments:
-            options[option] = str(arguments[name]).lower() if option.endswith("enabled") else str(arguments[name])
+            options[option] = (
+                str(arguments[name]).lower() if option.endswith("enabled") else str(arguments[name])
+            )
     return options

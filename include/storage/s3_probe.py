@@ -54,7 +54,9 @@ def _expect_done(access: S3Access, target: dict[str, str], condition: dict[str, 
         return str(access.client.put_object(**target, **condition, Body=b"probe")["ETag"])
     except ClientError as error:
         if code(error) in REFUSED | {"NotImplemented", "501"}:
-            raise _unsafe(access, f"it refuses a write whose condition holds ({code(error)})") from error
+            raise _unsafe(
+                access, f"it refuses a write whose condition holds ({code(error)})"
+            ) from error
         raise
 
 

@@ -125,4 +125,3 @@ class S3Source:
 
 def _listed_stamp(entry: Entry) -> str:
     return object_stamp(entry["ETag"], entry["Size"], entry["LastModified"])
-

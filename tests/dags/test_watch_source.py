@@ -84,7 +84,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Itera
 
 
 def collected(tasks: dict[str, Any]) -> dict[str, Any]:
-    return dict(tasks["collect"][0].xcom_pull(task_ids="collect"))
+    return dict(tasks["wake"][0].xcom_pull(task_ids="wake"))
 
 
 def lake_files(environment: dict[str, str], pattern: str) -> list[Path]:
@@ -97,10 +97,10 @@ def test_without_a_watch_the_dag_compares_a_listing_when_started_by_hand(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     _, tasks = run(dags["watch_source"])
-    assert states(tasks, "announce") == {"skipped"}
+    assert states(tasks, "wake") == {"skipped"}
     (inbox / "one.txt").write_text("The first document.")
     _, tasks = run(dags["watch_source"])
-    assert states(tasks, "announce") == {"success"}
+    assert states(tasks, "wake") == {"success"}
 
 
 def test_without_a_watch_nothing_is_scheduled(dags):
@@ -114,7 +114,7 @@ def test_a_burst_becomes_one_event_and_leaves_the_queue_empty(dags, cloud, envir
     cloud.s3.delete_object(Bucket="bucket", Key="docs/1 with+a space.md")
     state, tasks = run(dags["watch_source"])
     assert state == "success"
-    assert states(tasks, "announce") == {"success"}
+    assert states(tasks, "wake") == {"success"}
     found = collected(tasks)
     assert found["messages"] == 33, "32 events and the notification's test event"
     assert (found["created"] + found["removed"], found["foreign"]) == (30, 0)
@@ -130,7 +130,7 @@ def test_foreign_and_poisoned_messages_are_kept_aside_and_do_not_stop_the_others
     for body in ("hello", '{"Records": [7]}', "hello"):
         cloud.sqs.send_message(QueueUrl=cloud.queue, MessageBody=body)
     _, tasks = run(dags["watch_source"])
-    assert states(tasks, "announce") == {"success"}
+    assert states(tasks, "wake") == {"success"}
     assert cloud.waiting() == 0
     kept = [json.loads(file.read_text()) for file in lake_files(environment, "events/foreign/*")]
     assert {each["body"] for each in kept} == {"hello", '{"Records": [7]}'}
@@ -154,7 +154,7 @@ def test_a_queue_that_does_not_exist_fails_at_once_by_name(dags, cloud, monkeypa
     monkeypatch.setenv("RAG_WATCH_QUEUE", cloud.queue + "-gone")
     state, tasks = run(dags["watch_source"])
     assert state == "failed"
-    assert tasks["collect"][0].try_number == 1
+    assert tasks["wake"][0].try_number == 1
 
 
 def first_events(
@@ -177,6 +177,7 @@ def first_events(
 def test_the_queue_trigger_fires_again_until_somebody_takes_the_messages(airflow_home, cloud):
     trigger = import_module("rag_watch_triggers").QueueTrigger(cloud.queue, "rag_s3", 0.05)
     cloud.put("docs/a.md")
+    trigger.silence = 0.05
     assert first_events(trigger, 3) == [{"messages": 2}] * 3
     assert cloud.waiting() == 2
 

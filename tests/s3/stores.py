@@ -16,7 +16,10 @@ from include.settings import REPOSITORY
 from include.storage.s3_client import CONNECTION, S3Access
 
 # Adaptive retries slow down for minutes after many 503s; tests have injected enough of them.
-_CONFIG = {"s3": {"addressing_style": "path"}, "retries": {"mode": "standard", "total_max_attempts": 10}}
+_CONFIG = {
+    "s3": {"addressing_style": "path"},
+    "retries": {"mode": "standard", "total_max_attempts": 10},
+}
 
 
 @dataclass(frozen=True, slots=True)

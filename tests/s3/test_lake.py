@@ -124,9 +124,7 @@ def test_an_empty_listing_deletes_nothing_until_a_person_allows_it(
     assert index_content(world()) == {}
 
 
-def test_maintenance_compacts_tables_and_prunes_old_runs(
-    world: World, corpus: Path, on_s3: str
-):
+def test_maintenance_compacts_tables_and_prunes_old_runs(world: World, corpus: Path, on_s3: str):
     run(platform := world())
     before = index_content(platform)
     assert len(platform.lake.runs()) == 1
