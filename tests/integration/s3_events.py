@@ -41,7 +41,7 @@ def main() -> int:
             "RAG_ENV_FILE": "",
             "RAG_LAKE_URI": (Path(folder) / "lake").as_uri(),
             "RAG_WATCH_SECONDS": "2",
-            "RAG_WATCH_SWEEP_MINUTES": "2",
+            "RAG_WATCH_SWEEP_MINUTES": "60",
             "AIRFLOW_VAR_RAG_BUDGETS": '{"max_delete_fraction": 1}',
         }
         if not options.model:
@@ -96,6 +96,9 @@ def burst(cloud: Cloud, airflow: AirflowApi, count: int) -> dict[str, object]:
     say(f"burst written after {time.monotonic() - began:.0f} s")
     until(lambda: cloud.waiting() == 0)
     airflow.patch("/dags/ingest_documents", {"is_paused": False})
+    until(lambda: not busy(airflow))
+    # What `RAG_WATCH_SWEEP_MINUTES` does by itself: a run that no event woke.
+    airflow.post("/dags/watch_source/dagRuns", {"logical_date": None})
     until(lambda: indexed() == cloud.names() and behind() == 0)
     seconds = round(time.monotonic() - began, 1)
     runs = ingest_runs(airflow) - before
