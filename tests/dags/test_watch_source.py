@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -155,6 +156,37 @@ def test_a_queue_that_does_not_exist_fails_at_once_by_name(dags, cloud, monkeypa
     state, tasks = run(dags["watch_source"])
     assert state == "failed"
     assert tasks["wake"][0].try_number == 1
+
+
+def found_words(world: Any, *words: str) -> list[bool]:
+    platform = world(**{name: os.environ[name] for name in os.environ if name.startswith("RAG_")})
+    index = platform.live_index()
+    return [bool(platform.store.search_text(index, word, 3)) for word in words]
+
+
+def test_one_ingestion_takes_up_everything_that_stranded_events_told(dags, cloud, world):
+    for word in ("alpha", "beta", "gamma"):
+        cloud.put(f"docs/{word}.md", f"A document about {word}.")
+        _, tasks = run(dags["watch_source"])  # whose event nobody receives
+        assert states(tasks, "wake") == {"success"}
+    state, _ = run(dags["ingest_documents"])
+    assert state == "success"
+    assert found_words(world, "alpha", "beta", "gamma") == [True, True, True]
+
+
+def test_a_run_that_no_event_woke_finds_what_notifications_lost(dags, cloud, world):
+    cloud.put("docs/kept.md", "A document about alpha.")
+    cloud.put("docs/gone.md", "A document about beta.")
+    run(dags["ingest_documents"])
+    run(dags["watch_source"])
+    _, tasks = run(dags["watch_source"])
+    assert states(tasks, "wake") == {"skipped"}, "nothing was lost"
+    cloud.s3.delete_object(Bucket="bucket", Key="docs/gone.md")
+    cloud.sqs.purge_queue(QueueUrl=cloud.queue)
+    _, tasks = run(dags["watch_source"])
+    assert states(tasks, "wake") == {"success"}
+    run(dags["ingest_documents"])
+    assert found_words(world, "alpha", "beta") == [True, False]
 
 
 def first_events(
