@@ -77,6 +77,7 @@ def erase(
     written to `erasures/` in the lake. Whoever asks makes sure that it is not at the source.
     """
     began = time.monotonic()
+    within.lake.files.keeps_versions()  # who may not ask that could not prove anything
     name = f"erasure-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     with stage("erase", erasure=name) as event:
         subject = find_subject(uri, within.database, names, derived)
@@ -86,6 +87,7 @@ def erase(
         marked = _mark(subject, within, now) if within.mark else 0
         removed, kept = _remove(subject, within, now)
         purged = _purge(within, now)
+        event["object_versions"] = within.lake.files.forget_versions()
         receipt = Receipt(
             erasure_id=name,
             uri_hash=digest("uri", subject.uri),

@@ -3,12 +3,19 @@
 from include.metadata.fields import NO_FIELDS, Field, Fields
 from include.metadata.labels import access_labels, parse_labels
 from include.metadata.patterns import PathPattern, fields_from_path
-from include.metadata.rules import NO_RULES, MetadataRules, document_metadata, labels_of
+from include.metadata.rules import (
+    NO_RULES,
+    SOURCE_VERSION,
+    MetadataRules,
+    document_metadata,
+    labels_of,
+)
 from include.metadata.values import Kind, Value
 
 __all__ = [
     "NO_FIELDS",
     "NO_RULES",
+    "SOURCE_VERSION",
     "Field",
     "Fields",
     "Kind",

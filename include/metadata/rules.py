@@ -15,6 +15,8 @@ from include.metadata.values import sound
 MOST_CHARACTERS = 64 * 1024
 DEEPEST = 20
 INVALID = "_invalid"
+SOURCE_VERSION = "_source_version"
+"""The store's own name of the version that was read; only the platform sets it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from include.documents import Hit
+from include.metadata import SOURCE_VERSION
 from include.retrieval.search import Mode
 
 Json = dict[str, object]
@@ -55,7 +56,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class TracedHit:
-    """A chunk that the answer could draw on, without its text."""
+    """A chunk that the answer could draw on, without its text.
+
+    `source_version` is the version that a versioned bucket keeps; "" where there is none.
+    """
 
     chunk_id: str
     document_id: str
@@ -64,13 +68,13 @@ class TracedHit:
     start: int
     end: int
     score: float
+    source_version: str = ""
 
     @classmethod
     def of(cls, hit: Hit) -> TracedHit:
         """The hit's place and score."""
-        return cls(
-            hit.chunk_id, hit.document_id, hit.uri, hit.version, hit.start, hit.end, hit.score
-        )
+        place = (hit.chunk_id, hit.document_id, hit.uri, hit.version, hit.start, hit.end)
+        return cls(*place, hit.score, str(hit.metadata.get(SOURCE_VERSION, "")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from include.chunking import Chunker
 from include.documents import ParsedText, Span, digest, document_id, text_hash
 from include.errors import DocumentError, PlatformError
 from include.extraction import Extracted, media_type
-from include.metadata import document_metadata
+from include.metadata import SOURCE_VERSION, document_metadata
 from include.observability.log import report, stage, warn
 from include.parsing import require_language
 from include.planning import withhold_deletions
@@ -27,7 +27,7 @@ from include.stages.reading import FileRead, Reading, content_version, read_file
 from include.stages.rows import CHUNKS, IDS, PREPARED, REJECTED, TOUCHED, chunk_columns
 from include.storage.artifacts import Artifacts
 from include.storage.parts import PartWriter
-from include.storage.source import PASSING_REASONS
+from include.storage.source import PASSING_REASONS, SourceContent
 from include.storage.tables import Tables
 
 Row = dict[str, object]
@@ -198,7 +198,7 @@ class _Preparation:
     def _write_document(self, document: Row, file: FileRead, found: Extracted) -> None:
         assert found.parsed is not None
         parsed = found.parsed
-        self._add_metadata(document, found, file.content.sidecar if file.content else None)
+        self._add_metadata(document, found, file.content)
         document["text_hash"] = text_hash(parsed.text)
         prior, change = self._known.document(str(document["id"])), self._known.classify(document)
         chunker = self._reading.chunker.of(str(document["media_type"]))
@@ -216,14 +216,18 @@ class _Preparation:
         self._writers.documents.append(document)
         self.counts[change] += 1
 
-    def _add_metadata(self, document: Row, found: Extracted, sidecar: bytes | None) -> None:
+    def _add_metadata(self, document: Row, found: Extracted, content: SourceContent | None) -> None:
         """Sidecar fields win over what the file says; the file name is the last resort."""
         assert found.parsed is not None
         key, policy = str(document["key"]), self._reading.rules.policy(str(document["source"]))
         if document["released"]:
             policy = policy.released()
-        beside = apply_policy(ParsedText("", (), "", _sidecar_fields(sidecar)), policy).metadata
+        sidecar = _sidecar_fields(content.sidecar if content else None)
+        beside = apply_policy(ParsedText("", (), "", sidecar), policy).metadata
         metadata = document_metadata(key, found.parsed.metadata, beside, self._reading.metadata)
+        metadata.pop(SOURCE_VERSION, None)
+        if content and content.version:
+            metadata[SOURCE_VERSION] = content.version
         title = str(metadata.get("title") or found.parsed.title or key.rsplit("/", 1)[-1])
         language = str(metadata.get("language") or found.language)
         require_language(language, policy.languages)

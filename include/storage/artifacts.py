@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from include.errors import LakeError
-from include.storage.lake import Lake
+from include.storage.lake import RUNS, Lake, path_name
 from include.storage.parts import PartWriter
 
 ROWS_PER_PART = 50_000
@@ -25,7 +25,7 @@ class Artifacts:
 
     def __init__(self, lake: Lake, run_id: str) -> None:
         self.run_id = run_id
-        self._folder = lake.run_folder(run_id)
+        self._folder = f"{RUNS}/{path_name(run_id)}"
         self._files = lake.files
 
     def write(self, name: str, frame: pl.DataFrame) -> str:

@@ -121,11 +121,11 @@ class Lake:
         return LanceDatabase(str(tables), self._access if self.is_remote else None)
 
     def run_folder(self, run_id: str) -> str:
-        """The path of one run's artifacts; different run ids never share a folder.
+        """The URI of one run's artifacts; different run ids never share a folder.
 
         Airflow's run ids are unique within a Dag only: put the Dag's id in front.
         """
-        return f"{RUNS}/{path_name(run_id)}"
+        return self.files.uri(f"{RUNS}/{path_name(run_id)}")
 
     def remove_runs(self, before: datetime) -> Sequence[str]:
         """Deletes the artifacts of runs that wrote nothing since `before`; their folder names."""

@@ -95,6 +95,14 @@ class LakeFiles(Protocol):
         """How much the place still takes; None when it has no limit."""
         ...
 
+    def keeps_versions(self) -> bool:
+        """Whether the store keeps what is deleted and replaced."""
+        ...
+
+    def forget_versions(self) -> int:
+        """Deletes for good what was deleted or replaced before; how many versions."""
+        ...
+
 
 def open_files(uri: str, access: S3Access | None = None) -> LakeFiles:
     """The files below a `file://` or `s3://` URI, or below a plain path."""
@@ -187,6 +195,14 @@ class LocalFiles:
             while not path.is_dir():
                 path = path.parent
         return shutil.disk_usage(path).free
+
+    def keeps_versions(self) -> bool:
+        """A folder keeps nothing."""
+        return False
+
+    def forget_versions(self) -> int:
+        """Does nothing."""
+        return 0
 
     def _described(self, path: Path) -> LakeFile | None:
         try:

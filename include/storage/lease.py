@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from include.errors import CommitConflictError, LakeError
+from include.errors import CommitConflictError, LakeError, TransientError
 from include.observability.log import warn
 from include.storage.objects import ObjectStore, Stored
 
@@ -68,11 +68,20 @@ class Lease:
         """Renews three times per silence until done, then gives the lease back."""
         beat = 1
         # Taken over, or the disk is full, which the work itself will meet and tell.
-        with suppress(CommitConflictError, LakeError):
+        with suppress(TransientError, LakeError):
             while not done.wait(self.silence_seconds / 3):
                 beat += 1
-                etag = self._write(etag, beat=beat)
+                etag = self._renewed(etag, beat)
             self._write(etag, beat=0)
+
+    def _renewed(self, etag: str, beat: int) -> str:
+        """The etag after this beat; a beat that a busy store did not take is left out."""
+        try:
+            return self._write(etag, beat=beat)
+        except CommitConflictError:
+            raise
+        except TransientError:
+            return etag
 
     def _write(self, etag: str | None, *, beat: int) -> str:
         """Beat 0 says that the lease is free."""

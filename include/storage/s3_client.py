@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -103,6 +104,8 @@ class S3Access:
         import botocore.session
 
         session = botocore.session.Session(profile=self._extra.get("profile_name"))
+        parsers = session.get_component("response_parser_factory")
+        parsers.set_parser_defaults(timestamp_parser=_moment)
         if self._extra.get("region_name"):
             session.set_config_variable("region", self._extra["region_name"])
         key, secret = self._keys()
@@ -172,6 +175,17 @@ class S3Access:
     @property
     def _name(self) -> str:
         return f"Connection {self._connection.id!r}" if self._connection else "S3"
+
+
+def _moment(value: str) -> datetime:
+    """A time of an answer. botocore's own way takes three quarters of the CPU time of a listing."""
+    from botocore.utils import parse_timestamp
+
+    try:
+        found = datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        found = parse_timestamp(value)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _unsigned(settings: dict[str, Any]) -> dict[str, Any]:

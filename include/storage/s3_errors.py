@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from include.errors import ConfigurationError, PlatformError, TransientError
 
@@ -11,7 +12,7 @@ ABSENT = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchVersion"})
 REFUSED = frozenset({"412", "409", "PreconditionFailed", "ConditionalRequestConflict"})
 DENIED = frozenset({"403", "AccessDenied", "AllAccessDisabled", "InvalidObjectState"})
 
-_BUSY = frozenset(
+BUSY = frozenset(
     {"500", "502", "503", "504", "InternalError", "OperationAborted", "RequestTimeout", "SlowDown",
      "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests",
      "RequestLimitExceeded", "BandwidthLimitExceeded", "XMinioServerNotInitialized"}
@@ -77,16 +78,27 @@ def meaning(error: Exception, subject: str) -> PlatformError:
     name, operation = code(error), error.operation_name
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     what = f"{operation} of {subject} was refused with {name}"
-    if name in _REMEDIES:
-        return ConfigurationError(f"{what}. {_REMEDIES[name]}.")
-    if name in DENIED:
-        return ConfigurationError(f"{what}. {_DENIED_REMEDY}.")
-    if name in _BUSY or status >= 500 or status == 429:
+    if refused := refusal(name, what):
+        return refused
+    if name in BUSY or status >= 500 or status == 429:
         return TransientError(f"{what} after several attempts: the store is busy; try again later.")
     return ConfigurationError(
         f"{what}: {error.response.get('Error', {}).get('Message', 'no reason given')!r}. Check that "
         f"the endpoint is an S3 API and what it says about this."
     )
+
+
+def refusal(name: str, what: str) -> ConfigurationError | None:
+    """The error for a code whose remedy is known; `what` says what was refused."""
+    remedy = _DENIED_REMEDY if name in DENIED else _REMEDIES.get(name)
+    return ConfigurationError(f"{what}. {remedy}.") if remedy else None
+
+
+def etag(answer: Mapping[str, Any], where: str) -> str:
+    """The etag of an answer. Raises ConfigurationError when there is none: then it is not S3's."""
+    if not answer.get("ETag"):
+        raise not_s3(where)
+    return str(answer["ETag"])
 
 
 def _without_answer(error: Exception, subject: str) -> PlatformError:

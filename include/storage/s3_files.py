@@ -52,7 +52,7 @@ class S3Files:
             if not each["Key"].endswith("/")
         ]
 
-    def folders(self, folder: str) -> Mapping[str, float]:
+    def folders(self, folder: str) -> Mapping[str, float]:  # noqa: ARG002 - as LakeFiles has it
         """Nothing: a bucket has no folders beside those in the names of objects."""
         return {}
 
@@ -116,8 +116,32 @@ class S3Files:
 
     def delete(self, paths: Iterable[str]) -> None:
         """Deletes objects, a thousand by one request."""
-        for some in _batches(paths):
-            keys = [{"Key": self._place.key(path)} for path in some]
+        self._delete([{"Key": self._place.key(path)} for path in paths])
+
+    def keeps_versions(self) -> bool:
+        """Whether the bucket has versioning, or once had it."""
+        with translated(f"{self._place.uri()} (s3:GetBucketVersioning)"):
+            found = self._client.get_bucket_versioning(Bucket=self._place.bucket)
+        return bool(found.get("Status"))
+
+    def forget_versions(self) -> int:
+        """Deletes every version but the newest of each object, and the marks of deleted ones."""
+        arguments = {"Bucket": self._place.bucket, "Prefix": self._place.prefix}
+        forgotten, more = 0, self.keeps_versions()
+        while more:
+            with translated(f"{self._place.uri()} (s3:ListBucketVersions)"):
+                page = self._client.list_object_versions(**arguments)
+            old = [each for each in page.get("Versions", ()) if not each["IsLatest"]]
+            old += page.get("DeleteMarkers", ())
+            self._delete([{"Key": each["Key"], "VersionId": each["VersionId"]} for each in old])
+            forgotten, more = forgotten + len(old), page["IsTruncated"]
+            arguments["KeyMarker"] = page.get("NextKeyMarker", "")
+            arguments["VersionIdMarker"] = page.get("NextVersionIdMarker", "")
+        return forgotten
+
+    def _delete(self, objects: Sequence[Mapping[str, str]]) -> None:
+        for at in range(0, len(objects), _KEYS_IN_A_DELETE):
+            keys = objects[at : at + _KEYS_IN_A_DELETE]
             with translated(self._place.uri()):
                 done = self._client.delete_objects(
                     Bucket=self._place.bucket, Delete={"Objects": keys, "Quiet": True}
@@ -125,7 +149,8 @@ class S3Files:
             for failed in done.get("Errors", ()):
                 raise LakeError(
                     f"{self._place.uri()}: {failed.get('Key')!r} could not be deleted "
-                    f"({failed.get('Code')}). Allow s3:DeleteObject below the lake (docs/s3.md)."
+                    f"({failed.get('Code')}). Allow s3:DeleteObject and, in a bucket with versions, "
+                    f"s3:DeleteObjectVersion below the lake (docs/s3.md)."
                 )
 
     def remove(self, folder: str) -> None:
@@ -142,9 +167,3 @@ class S3Files:
     @property
     def _client(self) -> BaseClient:
         return self._access.client
-
-
-def _batches(paths: Iterable[str]) -> Iterator[list[str]]:
-    some = list(paths)
-    for at in range(0, len(some), _KEYS_IN_A_DELETE):
-        yield some[at : at + _KEYS_IN_A_DELETE]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from include.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
@@ -28,6 +30,11 @@ def native_options(
     arguments: Mapping[str, Any],
 ) -> dict[str, str]:
     """The options for one bucket; `endpoint` is "" at Amazon, `keys` None for anonymous reading."""
+    if "SSECustomerKey" in arguments:
+        raise ConfigurationError(
+            "A lake cannot be encrypted with a key of your own (SSECustomerKey in extra_args of "
+            "the connection rag_s3): LanceDB does not take it. Use aws:kms."
+        )
     options = dict(_RETRIES)
     if region and region != "aws-global":
         options["aws_region"] = region

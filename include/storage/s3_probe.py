@@ -11,7 +11,7 @@ from typing import Any
 
 from include.errors import ConfigurationError
 from include.storage.s3_client import S3Access
-from include.storage.s3_errors import REFUSED, code, translated
+from include.storage.s3_errors import REFUSED, code, etag, translated
 from include.storage.s3_place import S3Place
 
 PROVEN_FOR = timedelta(days=7)
@@ -27,10 +27,10 @@ def proof(place: S3Place, access: S3Access, now: datetime) -> dict[str, str]:
     client = access.client
     with translated(place.uri()):
         try:
-            etag = _expect_done(access, target, {"IfNoneMatch": "*"})
+            first = _expect_done(access, target, {"IfNoneMatch": "*"})
             _expect_refused(access, target, {"IfNoneMatch": "*"}, "If-None-Match: *")
             _expect_refused(access, target, {"IfMatch": '"0000"'}, "If-Match")
-            _expect_done(access, target, {"IfMatch": etag})
+            _expect_done(access, target, {"IfMatch": first})
         finally:
             client.delete_object(**target)
     return {"store": access.store, "proven": now.astimezone(UTC).isoformat(timespec="seconds")}
@@ -51,7 +51,7 @@ def _expect_done(access: S3Access, target: dict[str, str], condition: dict[str, 
     from botocore.exceptions import ClientError
 
     try:
-        return str(access.client.put_object(**target, **condition, Body=b"probe")["ETag"])
+        return etag(access.client.put_object(**target, **condition, Body=b"probe"), access.store)
     except ClientError as error:
         if code(error) in REFUSED | {"NotImplemented", "501"}:
             raise _unsafe(

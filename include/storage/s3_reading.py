@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from include.errors import DocumentError
-from include.storage.s3_errors import ABSENT, DENIED, REFUSED, code, translated
+from include.storage.s3_errors import ABSENT, DENIED, REFUSED, code, etag, translated
 from include.storage.s3_place import S3Place
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-_CONTINUATIONS = 4
+_CONTINUATIONS = 8
 _BLOCK = 1024 * 1024
 
 
@@ -41,6 +41,7 @@ def read_object(client: BaseClient, place: S3Place, key: str, limit_bytes: int) 
     target = {"Bucket": place.bucket, "Key": place.key(key)}
     with translated(place.uri(key)):
         first = _get(client, target, key)
+        name = etag(first, place.uri(key))
         size = int(first["ContentLength"])
         if size > limit_bytes:
             first["Body"].close()
@@ -49,9 +50,9 @@ def read_object(client: BaseClient, place: S3Place, key: str, limit_bytes: int) 
                 f"{key!r} has {size} bytes; at most {limit_bytes} are read. Split it or raise "
                 f"RAG_MAX_DOCUMENT_MB.",
             )
-        raw = _whole(client, {**target, "IfMatch": first["ETag"]}, first["Body"], key, size)
+        raw = _whole(client, {**target, "IfMatch": name}, first["Body"], key, size)
     version = first.get("VersionId", "")
-    stamp = object_stamp(first["ETag"], size, first["LastModified"])
+    stamp = object_stamp(name, size, first["LastModified"])
     return ObjectRead(raw, stamp, "" if version == "null" else version)
 
 

@@ -96,8 +96,10 @@ class S3Source:
                 if error.reason == "vanished":
                     continue
                 raise
-            return SourceContent(found.raw, found.stamp, beside.raw, beside.stamp)
-        return SourceContent(found.raw, found.stamp)
+            return SourceContent(
+                found.raw, found.stamp, beside.raw, beside.stamp, version=found.version
+            )
+        return SourceContent(found.raw, found.stamp, version=found.version)
 
     def _is_candidate(self, name: str) -> bool:
         if name.endswith("/") or not name:

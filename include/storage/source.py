@@ -42,12 +42,14 @@ class SourceContent:
 
     The stamps follow the rules of SourceObject, so a manifest that keeps them recognises the
     same version in the next listing. `sidecar` is None and `sidecar_stamp` "" without a sidecar.
+    `version` is the store's own name of the document's version; "" where it keeps none.
     """
 
     raw: bytes
     stamp: str
     sidecar: bytes | None = None
     sidecar_stamp: str = ""
+    version: str = ""
 
 
 class Source(Protocol):

@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from include.deployment import EnvironmentDeployment
 from include.settings import Settings
 from include.wiring import Platform
 from tests.faults import roles
@@ -60,23 +61,37 @@ class Scene:
         """The folder of the lake of this name."""
         return self.root / name
 
+    @property
+    def deployment(self) -> Mapping[str, str]:
+        """Connections of the children."""
+        return {}
+
+    def uri(self, lake: Path) -> str:
+        """Where the lake of this folder really is."""
+        return lake.as_uri()
+
     def clone(self) -> Path:
         """A lake of its own in the state before the edits."""
         self._lakes += 1
         lake = self.lake(f"lake-{self._lakes}")
         if not self.cold:
-            shutil.copytree(self.lake("before"), lake)
+            self.copy(self.lake("before"), lake)
         return lake
+
+    def copy(self, lake: Path, to: Path) -> None:
+        """Copies a lake."""
+        shutil.copytree(lake, to)
 
     def child(self, lake: Path, **chosen: Any) -> Child:
         """A child on this lake."""
         environment = {
             "RAG_SOURCE_URI": self.corpus.folder.as_uri(),
-            "RAG_LAKE_URI": lake.as_uri(),
+            "RAG_LAKE_URI": self.uri(lake),
             "RAG_EMBEDDER": "fake:32",
             "RAG_CHUNK_TOKENS": "20",
             "RAG_CHUNK_OVERLAP_TOKENS": "0",
             "RAG_EMBED_BATCH_TEXTS": str(BATCH_TEXTS),
+            **self.deployment,
         }
         register, output = self.beside(lake, ".paid"), self.beside(lake, ".log")
         chosen = {"request_seconds": self.request_seconds} | chosen
@@ -102,7 +117,8 @@ class Scene:
 
     def platform(self, lake: Path) -> Platform:
         """The lake, for looking at it in this process."""
-        return Platform(Settings.from_environment(self.child(lake).environment))
+        environment = self.child(lake).environment
+        return Platform(Settings.from_environment(environment), EnvironmentDeployment(environment))
 
     def output(self, lake: Path) -> str:
         """What the children on this lake printed."""

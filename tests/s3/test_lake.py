@@ -11,10 +11,10 @@ import pytest
 
 from include.commands.ingest import Switches, plan, sync
 from include.commands.main import main
+from include.deployment import EnvironmentDeployment
 from include.embedding.fake import FakeEmbedder
 from include.errors import TransientError
 from include.stages.maintain import compact, prune
-from include.storage.lake import Lake
 from include.storage.s3_client import S3Access
 from include.wiring import Platform
 from tests.conftest import World
@@ -146,8 +146,9 @@ def test_every_command_works_with_source_and_lake_in_buckets(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    client = Lake(f"{bucket}/lake", _access()).objects._client
+    client = S3Access(EnvironmentDeployment().connection("rag_s3")).client
     name = bucket.removeprefix("s3://")
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for subject in ("apple", "birch"):
         body = text_about(f"{subject}-one", f"{subject}-two").encode()
         client.put_object(Bucket=name, Key=f"docs/{subject} tree.txt", Body=body)
@@ -165,12 +166,9 @@ def test_every_command_works_with_source_and_lake_in_buckets(
     assert (status, verified["problems"]) == (0, [])
     client.delete_object(Bucket=name, Key="docs/apple tree.txt")
     status, receipt = command(capsys, "erase", f"{bucket}/docs/apple%20tree.txt")
+    held = client.list_object_versions(Bucket=name, Prefix="lake/")
+    assert all(each["IsLatest"] for each in held["Versions"])
+    assert not held.get("DeleteMarkers")
     assert (status, receipt["documents"]) == (0, 1), receipt
     assert command(capsys, "search", "apple-one")[1]["hits"][0]["uri"].endswith("birch%20tree.txt")
     assert command(capsys, "sync")[1]["unchanged"] == 1
-
-
-def _access() -> S3Access:
-    from include.deployment import EnvironmentDeployment
-
-    return S3Access(EnvironmentDeployment().connection("rag_s3"))
