@@ -99,19 +99,6 @@ def test_the_connection_it_passes_can_be_read_and_leads_to_its_store():
     assert connection.extra["config_kwargs"] == {"s3": {"addressing_style": "path"}}
 
 
-def test_every_airflow_option_it_sets_exists():
-    import airflow
-    from airflow.configuration import conf
-
-    celery = {"celery"}  # described by the provider, which the image brings
-    assert airflow.__version__ == "3.3.2"
-    for name in SERVICES["worker"]["environment"]:
-        if name.startswith("AIRFLOW__"):
-            _, section, option = name.lower().split("__")
-            known = conf.configuration_description.get(section, {}).get("options", {})
-            assert section in celery or option in known, name
-
-
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_file_it_mounts_and_service_it_waits_for_exists(name):
     service = SERVICES[name]
@@ -193,14 +180,3 @@ def test_policies_allow_named_actions_on_named_resources(name):
 def test_the_source_cannot_be_written():
     allowed = {action for each in policy("iam-source.json") for action in each["Action"]}
     assert not any(word in action for action in allowed for word in ("Put", "Delete", "Write"))
-
-
-def test_embedding_goes_to_its_own_queue_or_template_only_when_asked():
-    from include.orchestration.defaults import placed
-    from include.settings import EmbedWorkers
-
-    assert placed(EmbedWorkers("", "")) == {}
-    assert placed(EmbedWorkers("gpu", "/t.yaml")) == {
-        "queue": "gpu",
-        "executor_config": {"pod_template_file": "/t.yaml"},
-    }
