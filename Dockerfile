@@ -3,9 +3,10 @@
 FROM apache/airflow:3.3.2-python3.11
 
 # A named volume takes over the owner of the folder it is mounted on.
-USER root
+USER 0
 RUN install -d -o airflow -g 0 /opt/rag /opt/state
-USER airflow
+# The image's user airflow, by number, so that Kubernetes can see that it is not root.
+USER 50000
 WORKDIR /opt/rag
 
 # The build without CUDA, before anything asks for torch: it saves gigabytes. --no-deps, because

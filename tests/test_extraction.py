@@ -14,6 +14,7 @@ from include.extraction import IsolatedExtractor, Limits, Rules, extract
 from include.extraction.wire import pack, unpack
 
 LIMITS = Limits(seconds=20, memory_bytes=256 * 1024**2)
+WORKER = "include.extraction.worker"
 MARKDOWN = b"---\ntags: [a, b]\n---\n# Title\n\nSome *text* in a paragraph.\n\n- one\n- two\n"
 
 
@@ -24,7 +25,8 @@ def extractor() -> Iterator[IsolatedExtractor]:
 
 
 def child() -> psutil.Process:
-    [process] = psutil.Process().children()
+    ours = [each for each in psutil.Process().children() if WORKER in each.cmdline()]
+    [process] = ours
     return process
 
 

@@ -130,3 +130,23 @@ def test_an_env_file_that_does_not_exist_is_named(monkeypatch):
     monkeypatch.setenv("RAG_ENV_FILE", "/nowhere/x.env")
     with pytest.raises(ConfigurationError, match=r"/nowhere/x\.env"):
         load_env_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"RAG_WATCH": "kafka"}, "RAG_WATCH should be one of none, sqs, prefix"),
+        ({"RAG_WATCH": "sqs", "RAG_SOURCE_URI": "s3://b/docs"}, "RAG_WATCH_QUEUE"),
+        ({"RAG_WATCH": "sqs", "RAG_SOURCE_URI": "s3://b", "RAG_WATCH_QUEUE": "q"}, "'q'"),
+        ({"RAG_WATCH": "prefix"}, "names nothing on S3"),
+        ({"RAG_WATCH_SECONDS": "0"}, "RAG_WATCH_SECONDS"),
+        ({"RAG_EMBED_POD_TEMPLATE": "embed.yaml"}, "absolute path"),
+    ],
+)
+def test_a_watch_that_could_not_work_is_refused_by_name(given, named):
+    with pytest.raises(ConfigurationError, match=named):
+        Settings.from_environment(given)
+
+
+def test_a_laptop_watches_nothing():
+    assert Settings.from_environment({}).watch.mode == "none"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from include.errors import ConfigurationError
 from include.settings import Settings
 from tools.airflow_api import AirflowApi, UnreachableError
-from tools.airflow_home import REPOSITORY, AirflowHome, Running
+from tools.airflow_home import HOST, REPOSITORY, AirflowHome, Running
 from tools.console import RefusalError, StatusLine, say
 from tools.environment import demo_settings, platform_environment
 from tools.processes import Leader, end_session, port_is_free, port_owner
@@ -66,7 +66,21 @@ def environment_for(home: AirflowHome, *, demo: bool) -> dict[str, str]:
         Settings.from_environment(environment)
     except ConfigurationError as error:
         raise RefusalError(f"{error} (from the shell or {REPOSITORY / '.env'})") from error
+    _refuse_open_doors(environment)
     return environment
+
+
+def _refuse_open_doors(environment: Mapping[str, str]) -> None:
+    """Raises RefusalError when everybody who reaches this Airflow would be its administrator."""
+    host = environment.get("AIRFLOW__API__HOST", HOST)
+    everybody = environment.get("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "")
+    on = everybody.strip().lower() in ("true", "t", "1")  # as Airflow reads it
+    if on and host not in ("127.0.0.1", "::1", "localhost"):
+        raise RefusalError(
+            f"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS={everybody} together with "
+            f"AIRFLOW__API__HOST={host} makes everybody who reaches this machine an administrator: "
+            f"remove one of them from {REPOSITORY / '.env'}."
+        )
 
 
 def alive(home: AirflowHome) -> Running | None:

@@ -39,6 +39,7 @@ def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
     """
     if asked.against and asked.baseline:
         raise ConfigurationError("evaluate takes --against or --baseline, not both.")
+    platform.live_index()
     questions = golden_questions(platform, asked.questions)
     if not questions:
         raise ConfigurationError(

@@ -12,6 +12,7 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from include.errors import PermanentError
+from include.settings import EmbedWorkers
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -32,10 +33,20 @@ LIGHT: dict[str, Any] = {"execution_timeout": timedelta(minutes=30)}
 STEADY: dict[str, Any] = {"execution_timeout": timedelta(hours=4)}
 """Reads documents; takes as long as what changed is large."""
 
+
+def placed(workers: EmbedWorkers) -> dict[str, Any]:
+    """What sends a task to the workers that embed; nothing when they are like all others."""
+    template = {"executor_config": {"pod_template_file": workers.pod_template}}
+    return ({"queue": workers.queue} if workers.queue else {}) | (
+        template if workers.pod_template else {}
+    )
+
+
 EMBED: dict[str, Any] = {
     "execution_timeout": timedelta(hours=6),
     "pool": "embedding",
     "retries": 5,
+    **placed(EmbedWorkers.from_environment()),
 }
 """Loads a model or pays a provider; the pool bounds how many run at once over all Dags."""
 

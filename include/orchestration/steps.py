@@ -67,6 +67,16 @@ def announce_changes(changes: Json, params: Params, event: Any) -> None:
     }
 
 
+def sweep_source() -> Json:
+    """Compares a listing with the manifest; the counts, or a skipped task when they agree."""
+    from include.stages.detect import Changes
+
+    found: Changes = load(Changes, detect_changes(reread=False))
+    if found.nothing:
+        raise AirflowSkipException("Source and manifest agree: nothing was missed.")
+    return _counts(found)
+
+
 def plan_ingestion(params: Params, events: Any) -> Json:
     """Diffs source and manifest under the switches of the form and of the waking events."""
     from include.indexes import following

@@ -13,7 +13,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 TAGS = {"ingestion", "source", "index", "maintenance", "quality", "review", "backfill"}
 DAGS = [
-    "sync_source", "ingest_documents", "maintain_index", "review_quarantine", "reembed_corpus",
+    "sync_source", "watch_source", "ingest_documents", "maintain_index", "review_quarantine", "reembed_corpus",
     "switch_index",
 ]  # fmt: skip
 HEAVY = (
@@ -198,7 +198,7 @@ def test_maintenance_fails_on_a_lake_that_contradicts_itself_until_it_is_repaire
     state, _ = run(dags["maintain_index"])
     assert state == "success"
     [report] = world().lake.run_artifacts("verification.json")[-1:]
-    assert '"documents": 1' in Path(report.removeprefix("file://")).read_text()
+    assert b'"documents": 1' in world().lake.objects.read(report).data
 
 
 def test_another_index_is_filled_switched_to_and_rolled_back(dags, fake_world, inbox, world):

@@ -207,3 +207,29 @@ def _runs(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "airflow.example.com"])
+def test_an_airflow_open_to_everybody_is_refused_on_any_address_but_loopback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    from tools import airflow_start, environment
+
+    chosen = {
+        "AIRFLOW__API__HOST": host,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+    }
+    monkeypatch.setattr(environment, "read_dotenv", lambda path: chosen)
+    with pytest.raises(RefusalError, match="administrator"):
+        airflow_start.environment_for(AirflowHome(tmp_path), demo=False)
+
+
+def test_on_loopback_it_is_the_users_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tools import airflow_start, environment
+
+    chosen = {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True"}
+    monkeypatch.setattr(environment, "read_dotenv", lambda path: chosen)
+    started = airflow_start.environment_for(AirflowHome(tmp_path), demo=False)
+    assert started["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] == "True"
