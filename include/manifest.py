@@ -15,6 +15,7 @@ from include.errors import LakeError, SourceError
 
 Change = Literal["added", "changed", "moved", "copied", "metadata", "touched"]
 
+_KEPT = ("added", "touched", "held")
 _KEYS = ["id", "stamp", "sidecar_stamp"]
 
 
@@ -35,29 +36,70 @@ class Difference:
     unchanged: int
 
 
-def diff(previous: pl.DataFrame, current: pl.DataFrame, quarantined: pl.DataFrame) -> Difference:
-    """Compares the listing `current` with the manifest `previous`; order does not matter.
+class Differ:
+    """Compares a listing, as it arrives, with the manifest `previous`.
 
-    All three have `id`, `stamp` and `sidecar_stamp`, ids unique. An empty stamp on either side
-    cannot be trusted and means touched. Raises SourceError when the listing holds an id twice.
+    Everything has `id`, `stamp` and `sidecar_stamp`, ids unique. An empty stamp on either side
+    cannot be trusted and means touched. Of what is unchanged only the id is kept, so memory grows
+    with the manifest and with what differs.
     """
-    _refuse_duplicates(previous, current, quarantined)
-    known = _stamps_of(previous, "known")
-    refused = _stamps_of(quarantined, "refused")
-    listed = current.sort("id").join(known, on="id", how="left").join(refused, on="id", how="left")
-    listed = listed.with_columns(_class_of_listed().alias("class"))
-    classes = listed.partition_by("class", as_dict=True, include_key=False)
-    empty = current.clear()
-    rows = {name: frame.select(current.columns) for (name,), frame in classes.items()}
-    gone = quarantined.join(current, on="id", how="anti").join(previous, on="id", how="anti")
-    return Difference(
-        added=rows.get("added", empty),
-        touched=rows.get("touched", empty),
-        removed=previous.join(current, on="id", how="anti").sort("id"),
-        held=rows.get("held", empty),
-        forgotten=gone["id"].sort(),
-        unchanged=rows.get("unchanged", empty).height,
-    )
+
+    def __init__(self, previous: pl.DataFrame, quarantined: pl.DataFrame) -> None:
+        for name, frame in (("manifest", previous), ("quarantine", quarantined)):
+            if (twice := _twice(frame["id"])) is not None:
+                raise LakeError(
+                    f"The {name} should hold every document once, has id {twice!r} twice."
+                )
+        self._previous = previous
+        self._quarantined = quarantined
+        self._known = _stamps_of(previous, "known")
+        self._refused = _stamps_of(quarantined, "refused")
+        self._ids = [pl.Series("id", dtype=pl.String)]
+        self._rows: dict[str, list[pl.DataFrame]] = {name: [] for name in _KEPT}
+        self._unchanged = 0
+
+    def take(self, batch: pl.DataFrame) -> None:
+        """Takes a part of the listing; the parts come in any order."""
+        listed = batch.join(self._known, on="id", how="left", maintain_order="left")
+        listed = listed.join(self._refused, on="id", how="left", maintain_order="left")
+        listed = listed.with_columns(_class_of_listed().alias("class"))
+        for name, parts in self._rows.items():
+            parts.append(listed.filter(pl.col("class") == name).select(batch.columns))
+        self._unchanged += batch.height - sum(parts[-1].height for parts in self._rows.values())
+        self._ids.append(batch["id"])
+
+    @property
+    def listed(self) -> pl.Series:
+        """The ids of everything taken."""
+        return pl.concat(self._ids)
+
+    def difference(self) -> Difference:
+        """What the whole listing says. Raises SourceError when it holds an id twice."""
+        listed = self.listed
+        if (twice := _twice(listed)) is not None:
+            raise SourceError(
+                f"The listing should name every document once, has id {twice!r} twice; nothing was "
+                f"concluded from it."
+            )
+        here = listed.to_frame()
+        gone = self._quarantined.join(here, on="id", how="anti")
+        rows = {name: pl.concat(parts).sort("id") for name, parts in self._rows.items() if parts}
+        empty = self._previous.clear()
+        return Difference(
+            added=rows.get("added", empty),
+            touched=rows.get("touched", empty),
+            removed=self._previous.join(here, on="id", how="anti").sort("id"),
+            held=rows.get("held", empty),
+            forgotten=gone.join(self._previous, on="id", how="anti")["id"].sort(),
+            unchanged=self._unchanged,
+        )
+
+
+def diff(previous: pl.DataFrame, current: pl.DataFrame, quarantined: pl.DataFrame) -> Difference:
+    """Compares a whole listing with the manifest; order does not matter. See Differ."""
+    differ = Differ(previous, quarantined)
+    differ.take(current)
+    return differ.difference()
 
 
 def classify(
@@ -110,20 +152,7 @@ def _stamps_of(frame: pl.DataFrame, side: str) -> pl.DataFrame:
     return frame.select(_KEYS).rename({key: f"{side}_{key}" for key in _KEYS[1:]})
 
 
-def _refuse_duplicates(
-    previous: pl.DataFrame, current: pl.DataFrame, quarantined: pl.DataFrame
-) -> None:
-    if (twice := _twice(current)) is not None:
-        raise SourceError(
-            f"The listing should name every document once, has id {twice!r} twice; nothing was "
-            f"concluded from it."
-        )
-    for name, frame in (("manifest", previous), ("quarantine", quarantined)):
-        if (twice := _twice(frame)) is not None:
-            raise LakeError(f"The {name} should hold every document once, has id {twice!r} twice.")
-
-
-def _twice(frame: pl.DataFrame) -> str | None:
-    if frame["id"].n_unique() == frame.height:
+def _twice(ids: pl.Series) -> str | None:
+    if ids.n_unique() == len(ids):
         return None
-    return str(frame.filter(pl.col("id").is_duplicated())["id"][0])
+    return str(ids.filter(ids.is_duplicated())[0])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from include.errors import SourceError
-from include.manifest import Difference, diff
+from include.manifest import Differ, Difference
 from include.observability.log import stage, warn
 from include.planning import withhold_deletions
 from include.storage.artifacts import Artifacts
 from include.storage.source import LISTING, Source, listing_batches
 from include.storage.tables import Tables
+
+LISTED_AT_ONCE = 100_000
+"""Listed objects that are compared with the manifest at once: 60 MB of them."""
 
 STAMPS = ("id", "stamp", "sidecar_stamp")
 
@@ -98,23 +101,24 @@ def detect(
     SourceError when a source cannot be listed: a partial listing must not delete anything.
     """
     with stage("detect", run=options.run_id) as event:
-        listing = _listing(sources)
         manifest = tables.documents.read(
             [*STAMPS, "file_id", *(["version", "chunks"] if interrupted else [])]
         )
         quarantine = tables.quarantine.read([*STAMPS, "file_id", "version"])
-        if options.reread or options.rebuild:
-            listing = listing.with_columns(stamp=pl.lit(""))
-        listing = _distrusted(listing, quarantine)
+        distrusted = [_retried(quarantine)]
         unsettled = unrecorded = pl.Series("id", dtype=pl.String())
         if interrupted:
             unsettled = interrupted.unsettled(manifest)
             unrecorded = interrupted.unrecorded(manifest)
-            files = manifest.filter(pl.col("id").is_in(unsettled.implode()))["file_id"]
-            listing = _unstamped(listing, files)
-        found = diff(_files(manifest), listing, _refused_files(quarantine))
+            again = pl.col("id").is_in(unsettled.implode())
+            distrusted.append(manifest.filter(again)["file_id"])
+        differ = Differ(_files(manifest), _refused_files(quarantine))
+        for batch in _listing(sources):
+            anew = options.reread or options.rebuild
+            differ.take(_unstamped(batch, None if anew else pl.concat(distrusted)))
+        found = differ.difference()
         gone = _removed(found, manifest, quarantine, tables)
-        forgotten = _forgotten(found, manifest, quarantine, listing)
+        forgotten = _forgotten(found, manifest, quarantine, differ.listed)
         lists = _Lists(gone, unrecorded, forgotten, unsettled)
         changes = _written(found, lists, manifest.height, artifacts, options)
         event |= {
@@ -124,25 +128,36 @@ def detect(
     return changes
 
 
-def _listing(sources: Iterable[Source]) -> pl.DataFrame:
-    frames = [batch for source in sources for batch in listing_batches(source.list())]
-    listing = pl.concat([pl.DataFrame(schema=LISTING), *frames])
-    twice = listing.filter(pl.col("uri").is_duplicated())
-    if twice.height:
+def _listing(sources: Sequence[Source]) -> Iterator[pl.DataFrame]:
+    """What the sources hold, part by part. Raises SourceError when two of them overlap."""
+    yield pl.DataFrame(schema=LISTING)
+    uris: list[pl.Series] = []
+    for source in sources:
+        for batch in listing_batches(source.list(), LISTED_AT_ONCE):
+            if len(sources) > 1:
+                uris.append(batch["uri"])
+            yield batch
+    places = pl.concat([pl.Series("uri", dtype=pl.String()), *uris])
+    if places.n_unique() < len(places):
         raise SourceError(
-            f"{twice['uri'][0]!r} is listed by two sources: RAG_SOURCE_URI names overlapping "
-            f"places. Name each place once."
+            f"{places.filter(places.is_duplicated())[0]!r} is listed by two sources: "
+            f"RAG_SOURCE_URI names overlapping places. Name each place once."
         )
-    return listing
 
 
-def _distrusted(listing: pl.DataFrame, quarantine: pl.DataFrame) -> pl.DataFrame:
-    """The listing without the stamps of files whose rows are to be tried again."""
-    again = quarantine.filter((pl.col("stamp") == "") & (pl.col("id") != pl.col("file_id")))
-    return _unstamped(listing, again["file_id"])
+def _retried(quarantine: pl.DataFrame) -> pl.Series:
+    """The files whose rows are to be tried again."""
+    return quarantine.filter((pl.col("stamp") == "") & (pl.col("id") != pl.col("file_id")))[
+        "file_id"
+    ]
 
 
-def _unstamped(listing: pl.DataFrame, files: pl.Series) -> pl.DataFrame:
+def _unstamped(listing: pl.DataFrame, files: pl.Series | None) -> pl.DataFrame:
+    """The listing without the stamps of these files, or of all of them."""
+    if files is None:
+        return listing.with_columns(stamp=pl.lit(""))
+    if files.is_empty():
+        return listing
     stale = pl.col("id").is_in(files.implode())
     return listing.with_columns(stamp=pl.when(stale).then(pl.lit("")).otherwise("stamp"))
 
@@ -175,13 +190,13 @@ def _removed(
 
 
 def _forgotten(
-    found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame, listing: pl.DataFrame
+    found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame, listed: pl.Series
 ) -> pl.Series:
     """Ids that only the quarantine still knows: of files, and of rows of files that are gone."""
     rows = quarantine.filter(pl.col("id") != pl.col("file_id"))
     if rows.is_empty():
         return found.forgotten
-    files = pl.concat([listing["id"], manifest["file_id"].unique()])
+    files = pl.concat([listed, manifest["file_id"].unique()])
     gone = rows.filter(~pl.col("file_id").is_in(files.implode()))["id"]
     return pl.concat([found.forgotten, gone])
 
