@@ -506,6 +506,7 @@ class Platform:
             embedder=identity.id,
             chunker=self.chunker.id,
             dimensions=identity.dimensions,
+            settings=self.settings.index_values,
         )
 
     def listing(self, run_id: str) -> Listing:

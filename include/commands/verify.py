@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.errors import ConfigurationError
+from include.indexes import following
 from include.verification.run import verify as check
 from include.wiring import Platform, new_run_id
 
@@ -24,7 +25,7 @@ def verify(
         raise ConfigurationError(f"--keep-days should be >= 1, is {keep_days}: runs need a day.")
     began = time.monotonic()
     premises = platform.premises(datetime.now(UTC) - timedelta(days=keep_days))
-    listing = platform.listing(f"verify-{new_run_id()}") if source else None
+    listing = following(platform).listing(f"verify-{new_run_id()}") if source else None
     report = check(premises, repair=repair, listing=listing)
     answer = {**report.to_json(), "seconds": round(time.monotonic() - began, 2)}
     return answer, 1 if report.failed else 0
