@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from include.commands.query import Narrowing
 
 Json = dict[str, Any]
+_PROMPT_VERSION = "a version, a label or latest of the prompt `answer` (default: production)"
 Command = Callable[[Platform, argparse.Namespace], tuple[Json, int]]
 
 
@@ -76,13 +77,16 @@ def _search(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
 def _ask(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.query import ask
 
-    return ask(platform, chosen.text, k=chosen.k, narrowing=_narrowing(chosen)), 0
+    narrowing = _narrowing(chosen)
+    return ask(
+        platform, chosen.text, k=chosen.k, narrowing=narrowing, prompt=chosen.prompt_version
+    ), 0
 
 
 def _trace(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.query import trace
 
-    return trace(platform, chosen.trace_id), 0
+    return trace(platform, chosen.trace_id, replay=chosen.replay), 0
 
 
 def _status(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
@@ -255,10 +259,14 @@ def _parser() -> argparse.ArgumentParser:
     ask = add("ask", _ask, show.answer, "Answer a question from the documents, with citations.")
     ask.add_argument("text")
     ask.add_argument("-k", type=int, default=10, help="how many chunks to read (default 10)")
+    ask.add_argument("--prompt-version", metavar="V", help=_PROMPT_VERSION)
     for command in (search, ask):
         _add_narrowing(command)
     trace = add("trace", _trace, show.plain, "Show the whole chain behind one answer.")
     trace.add_argument("trace_id")
+    trace.add_argument(
+        "--replay", action="store_true", help="ask again as it was asked, and tell what differs"
+    )
     add("status", _status, show.status, "Show what the lake holds.")
     _add_spending(add)
     duplicates = add("duplicates", _duplicates, show.duplicates, "List near-duplicate documents.")
