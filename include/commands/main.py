@@ -83,6 +83,20 @@ def _ask(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     ), 0
 
 
+def _answer(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.answers import answer_file
+
+    return answer_file(
+        platform, chosen.file, out=chosen.out, k=chosen.k, prompt=chosen.prompt_version
+    )
+
+
+def _show_answers(answer: Json) -> str:
+    from include.commands.answers import shown
+
+    return shown(answer)
+
+
 def _trace(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.query import trace
 
@@ -262,6 +276,13 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--prompt-version", metavar="V", help=_PROMPT_VERSION)
     for command in (search, ask):
         _add_narrowing(command)
+    answer = add(
+        "answer", _answer, _show_answers, "Answer a file of questions; go on where it stopped."
+    )
+    answer.add_argument("file", type=Path, help="JSONL or CSV with `question`, or one a line")
+    answer.add_argument("--out", type=Path, help="write the answers here too, as JSON Lines")
+    answer.add_argument("-k", type=int, default=10, help="how many chunks to read (default 10)")
+    answer.add_argument("--prompt-version", metavar="V", help=_PROMPT_VERSION)
     trace = add("trace", _trace, show.plain, "Show the whole chain behind one answer.")
     trace.add_argument("trace_id")
     trace.add_argument(

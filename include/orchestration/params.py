@@ -72,3 +72,25 @@ REASON = Param(
     title="Reason to overrule the gate",
     description="A candidate that was refused, or not evaluated, goes live only with a reason.",
 )
+QUESTIONS_URI = Param(
+    "",
+    type="string",
+    title="File of questions",
+    description="Its URI, in the lake or in a source: JSON Lines, CSV, or one question a line.",
+)
+QUESTIONS = Param(
+    "",
+    type="string",
+    format="multiline",
+    title="Questions",
+    description="Instead of a file: one question a line.",
+)
+PROMPT_VERSION = Param(
+    "",
+    type="string",
+    title="Prompt version",
+    description="A version or a label of the prompt `answer`; empty: production, or its split.",
+)
+K = Param(
+    10, type="integer", minimum=1, maximum=100, title="Chunks", description="How many are read."
+)
