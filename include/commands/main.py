@@ -97,6 +97,18 @@ def _show_answers(answer: Json) -> str:
     return shown(answer)
 
 
+def _enrich(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.enrich import enrich
+
+    return enrich(platform, most=chosen.most, again=chosen.again)
+
+
+def _show_enriched(answer: Json) -> str:
+    from include.commands.enrich import shown
+
+    return shown(answer)
+
+
 def _trace(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.query import trace
 
@@ -283,6 +295,9 @@ def _parser() -> argparse.ArgumentParser:
     answer.add_argument("--out", type=Path, help="write the answers here too, as JSON Lines")
     answer.add_argument("-k", type=int, default=10, help="how many chunks to read (default 10)")
     answer.add_argument("--prompt-version", metavar="V", help=_PROMPT_VERSION)
+    enrich = add("enrich", _enrich, _show_enriched, "Let a chat model fill in documents' metadata.")
+    enrich.add_argument("--most", type=int, default=1_000, help="at most so many (default 1000)")
+    enrich.add_argument("--again", action="store_true", help="also what could not be described")
     trace = add("trace", _trace, show.plain, "Show the whole chain behind one answer.")
     trace.add_argument("trace_id")
     trace.add_argument(

@@ -94,3 +94,17 @@ PROMPT_VERSION = Param(
 K = Param(
     10, type="integer", minimum=1, maximum=100, title="Chunks", description="How many are read."
 )
+MOST_TEXTS = Param(
+    1_000,
+    type="integer",
+    minimum=1,
+    maximum=1_000_000,
+    title="At most so many texts",
+    description="The next run goes on with the others.",
+)
+AGAIN = Param(
+    False,
+    type="boolean",
+    title="Again",
+    description="Also try texts that could not be described before; pays for them again.",
+)

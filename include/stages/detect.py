@@ -11,6 +11,7 @@ from include.errors import SourceError
 from include.manifest import Difference, diff
 from include.observability.log import stage, warn
 from include.planning import withhold_deletions
+from include.stages.enriched import stale
 from include.storage.artifacts import Artifacts
 from include.storage.source import LISTING, Source, listing_batches
 from include.storage.tables import Tables
@@ -60,7 +61,8 @@ class Changes:
     `touched` have a new stamp: the next stage tells whether content, metadata or nothing changed.
     `held` are in quarantine, unchanged. `withheld` are gone from the source but kept until a
     person allows so large a deletion. `max_delete_fraction` is 1 where one did. `unsettled_uri`
-    are documents to write although their content is what the manifest says.
+    are documents to write although their content is what the manifest says, `enriched_uri` those
+    about which a chat model has filled in something since.
     """
 
     run_id: str
@@ -78,6 +80,7 @@ class Changes:
     removed_uri: str
     forgotten_uri: str
     unsettled_uri: str = ""
+    enriched_uri: str = ""
 
     @property
     def nothing(self) -> bool:
@@ -112,10 +115,14 @@ def detect(
             unrecorded = interrupted.unrecorded(manifest)
             files = manifest.filter(pl.col("id").is_in(unsettled.implode()))["file_id"]
             listing = _unstamped(listing, files)
+        enriched = stale(tables)
+        if len(enriched):
+            files = manifest.filter(pl.col("id").is_in(enriched.implode()))["file_id"]
+            listing = _unstamped(listing, files)
         found = diff(_files(manifest), listing, _refused_files(quarantine))
         gone = _removed(found, manifest, quarantine, tables)
         forgotten = _forgotten(found, manifest, quarantine, listing)
-        lists = _Lists(gone, unrecorded, forgotten, unsettled)
+        lists = _Lists(gone, unrecorded, forgotten, unsettled, enriched)
         changes = _written(found, lists, manifest.height, artifacts, options)
         event |= {
             name: getattr(changes, name)
@@ -194,6 +201,7 @@ class _Lists:
     unrecorded: pl.Series
     forgotten: pl.Series
     unsettled: pl.Series
+    enriched: pl.Series
 
 
 def _written(
@@ -236,6 +244,7 @@ def _written(
         removed_uri=artifacts.write("removed", removed) if removed.height else "",
         forgotten_uri=_ids("forgotten", forgotten, artifacts),
         unsettled_uri=_ids("unsettled", lists.unsettled, artifacts),
+        enriched_uri=_ids("enriched", lists.enriched, artifacts),
     )
 
 
