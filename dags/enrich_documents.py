@@ -76,7 +76,7 @@ def enrich_documents() -> None:
         map_index_template="{{ task.subject }}",
     )
     described, doubtful = describe.expand(batch=batches), collect()
-    [batches, described] >> announce()  # type: ignore[list-item]
+    [batches, described] >> announce()
     [batches, described] >> doubtful
     asked.expand_kwargs(doubtful) >> decide()
 

@@ -92,13 +92,14 @@ def replay(platform: Platform, trace_id: str) -> Json:
     asking = Asking(then["k"], _narrowing(then["narrowed"]), prompt and prompt["version"])
     who = answerer(platform, asking)
     now = ask(platform, who, then["question"], asking).as_json()
+    answer: Any = now["answer"]
     same = {
-        "index": then["answer"]["index"] == now["answer"]["index"],
+        "index": then["answer"]["index"] == answer["index"],
         "hits": _places(then) == _places(now),
         "prompt": _version(then) == _version(now),
         "request": then.get("request") == now["request"],
-        "model": then["answer"]["model"] == now["answer"]["model"],
-        "answer": then["answer"]["answer"] == now["answer"]["answer"],
+        "model": then["answer"]["model"] == answer["model"],
+        "answer": then["answer"]["answer"] == answer["answer"],
     }
     return {"trace_id": trace_id, "replayed_as": now["trace_id"], "same": same, "now": now}
 

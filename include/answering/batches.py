@@ -114,7 +114,8 @@ def collect(platform: Platform, asking: Asking, artifacts: Artifacts) -> Json:
     flat = [row | {"citations": json.dumps(row["citations"], ensure_ascii=False),
                    "problems": "\n".join(row["problems"])} for row in rows]  # fmt: skip
     answered = [row for row in rows if row["answer"] is not None]
-    return {
+    result = {
+        "run_id": artifacts.run_id,
         "questions": len(rows),
         "answered": len(answered),
         "open": len(rows) - len(answered),
@@ -123,6 +124,8 @@ def collect(platform: Platform, asking: Asking, artifacts: Artifacts) -> Json:
         "jsonl": artifacts.write_text("answers.jsonl", lines),
         "parquet": artifacts.write("answers", pl.DataFrame(flat, schema=_FLAT)),
     }
+    artifacts.write_json("receipt", result)  # the run is over: an erasure may take it
+    return result
 
 
 _FLAT = pl.Schema(

@@ -45,7 +45,7 @@ def answer_file(
                 stopped = str(error)
             if stopped:
                 break
-    result = collect(platform, asking, artifacts) | {"run_id": run_id, "stopped": stopped}
+    result = collect(platform, asking, artifacts) | {"stopped": stopped}
     if out:
         _write(platform, result["jsonl"], out)
         result["out"] = str(out)

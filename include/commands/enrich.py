@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from include.commands.progress import bar
-from include.enrichment.work import OFF, describe_batch, is_on, plan, to_apply, waiting
+from include.enrichment.work import OFF, describe_batch, finish, is_on, plan, waiting
 from include.errors import TransientError
 from include.spending.caller import Caller
 from include.wiring import Platform, new_run_id
@@ -41,7 +41,7 @@ def enrich(platform: Platform, *, most: int, again: bool = False) -> tuple[Json,
         **told,
         "open": texts - sum(told.values()),
         "stopped": stopped,
-        "to_apply": to_apply(platform),
+        "to_apply": finish(platform, artifacts),
         "waiting": len(waiting(platform, 1_000_000)),
     }, int(bool(stopped))
 

@@ -149,6 +149,13 @@ def to_apply(platform: Platform) -> int:
     return len(stale(platform.tables))
 
 
+def finish(platform: Platform, artifacts: Artifacts) -> int:
+    """Ends the run: nobody will read what it wrote. `to_apply`."""
+    count = to_apply(platform)
+    artifacts.write_json("receipt", {"run_id": artifacts.run_id, "to_apply": count})
+    return count
+
+
 def _states(platform: Platform, names: Sequence[str]) -> set[str]:
     held = platform.tables.enrichments.lookup(names, ["name", "state"])
     return set(held.filter(pl.col("state") != "set_aside")["name"])

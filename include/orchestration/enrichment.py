@@ -44,9 +44,10 @@ def describe(batch: Json) -> Json:
 
 def announce(event: Any) -> int:
     """Wakes ingestion, which writes the documents again; skips when there are none."""
-    from include.enrichment.work import to_apply
+    from include.enrichment.work import finish
 
-    count = to_apply(connected())
+    platform = connected()
+    count = finish(platform, platform.artifacts(run_name()))
     if not count:
         raise AirflowSkipException("No document is described by anything new.")
     event.extra = {"enriched": count}
