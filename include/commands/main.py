@@ -187,8 +187,18 @@ def _erase(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
 def _evaluate(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.evaluate import Asked, evaluate
 
+    if chosen.judge or chosen.prompt_version or chosen.agreement:
+        from include.commands.grade import grade
+
+        return grade(platform, chosen), 0
     asked = {each.name: getattr(chosen, each.name) for each in fields(Asked)}
     return evaluate(platform, Asked(**asked))
+
+
+def _show_evaluation(answer: Json) -> str:
+    from include.commands.grade import shown
+
+    return shown(answer) if {"judged", "agreement"} & answer.keys() else show.evaluation(answer)
 
 
 def _golden(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
@@ -351,7 +361,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also delete what a run in flight needs; that run fails and is to be run again",
     )
-    evaluate = add("evaluate", _evaluate, show.evaluation, "Score retrieval with golden questions.")
+    evaluate = add(
+        "evaluate", _evaluate, _show_evaluation, "Score retrieval with golden questions."
+    )
     evaluate.add_argument(
         "--questions", type=Path, help="JSONL file (default: the demo's questions)"
     )
@@ -363,6 +375,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--against", metavar="INDEX", help="compare with `live` or another index; refuse or pass"
     )
+    _add_judging(evaluate)
     evaluate.add_argument("--report", type=Path, help="write an HTML page to this file")
     golden = add("golden", _golden, show.golden, "Make golden questions of titles and headings.")
     golden.add_argument("--out", type=Path, required=True, help="JSONL file to write")
@@ -414,6 +427,24 @@ def _add_spending(add: Callable[..., Any]) -> None:
         "reconcile", _reconcile, _show_costs, "Compare the ledger with a provider's usage export."
     )
     reconcile.add_argument("file", type=Path, help="CSV with date, model, tokens, and more")
+
+
+def _add_judging(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.add_argument(
+        "--judge", action="store_true", help="ask the questions, and let a chat model judge (paid)"
+    )
+    evaluate.add_argument(
+        "--prompt-version",
+        action="append",
+        metavar="V",
+        help="judge answers of this version of the prompt; given twice, compare them",
+    )
+    evaluate.add_argument(
+        "--agreement", action="store_true", help="hold the judge against labelled answers (paid)"
+    )
+    evaluate.add_argument(
+        "--most", type=int, default=50, help="judge at most so many questions (default 50)"
+    )
 
 
 def _add_narrowing(command: argparse.ArgumentParser) -> None:

@@ -147,12 +147,16 @@ def checked_citations(text: str, passages: int) -> tuple[str, list[int], list[st
 
 
 def values_of(question: str, passages: Sequence[Passage]) -> dict[str, Any]:
-    """The values of the prompt; a title is one line, whatever a document calls itself."""
-    quoted = [
+    """The values of the prompt `answer`."""
+    return {"question": question, "passages": passages_of(passages)}
+
+
+def passages_of(passages: Sequence[Passage]) -> list[dict[str, Any]]:
+    """Passages as prompts take them; a title is one line, whatever a document calls itself."""
+    return [
         {"number": number, "title": " ".join(each.hits[0].title.split()), "text": each.text}
         for number, each in enumerate(passages, start=1)
     ]
-    return {"question": question, "passages": quoted}
 
 
 def _citation(marker: int, passage: Passage) -> Citation:
