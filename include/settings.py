@@ -268,6 +268,7 @@ class Settings:
     golden_questions: Path | None
     llm: ModelCalls
     chat_model: str
+    enrich_models: str
     vector_store: str
     redis_url: str | None
     max_mapped_tasks: int
@@ -316,6 +317,7 @@ class Settings:
                 read.number("RAG_RESPONSE_CACHE_SECONDS", 86_400, 0, 31_536_000),
             ),
             chat_model=_chat_model(read.text("RAG_CHAT_MODEL", "none")),
+            enrich_models=_chat_model(read.text("RAG_ENRICH_MODELS", "none"), "RAG_ENRICH_MODELS"),
             vector_store=read.choice("RAG_VECTOR_STORE", "lancedb", ("lancedb",)),
             redis_url=read.text("RAG_REDIS_URL", "") or None,
             max_mapped_tasks=read.number("RAG_MAX_MAPPED_TASKS", 64, 1, 1_024),
@@ -564,14 +566,14 @@ def _embedder(value: str) -> dict[str, str]:
     return {"provider": provider, "name": name}
 
 
-def _chat_model(value: str) -> str:
+def _chat_model(value: str, setting: str = "RAG_CHAT_MODEL") -> str:
     """`none`, or `openai:a,openai:b` without white space."""
     names = [name.strip() for name in value.split(",")]
     for name in names:
         if value != "none" and not re.fullmatch(r"openai:\S+", name):
             raise ConfigurationError(
-                f"RAG_CHAT_MODEL should be none, or openai:<model>, several in the order of "
-                f"fallback separated by commas; it is {value!r}."
+                f"{setting} should be none, or openai:<model>, several in the order in which they "
+                f"are asked, separated by commas; it is {value!r}."
             )
     return ",".join(names)
 

@@ -480,7 +480,9 @@ class Platform:
             for name in database.names()
             if name.startswith("embeddings_") and (handle := database.open(name)) is not None
         ]
-        return Upkeep((*own, held.erasures, held.evaluations, *caches, *small), self.store)
+        return Upkeep(
+            (*own, held.erasures, held.evaluations, held.enrichments, *caches, *small), self.store
+        )
 
     def premises(self, before: datetime) -> Premises:
         """What verification looks at; `before` is the end of the retention."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from include.commands.query import Narrowing
 
 Json = dict[str, Any]
+_PROMPT_VERSION = "a version, a label or latest of the prompt `answer` (default: production)"
 Command = Callable[[Platform, argparse.Namespace], tuple[Json, int]]
 
 
@@ -76,13 +77,42 @@ def _search(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
 def _ask(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.query import ask
 
-    return ask(platform, chosen.text, k=chosen.k, narrowing=_narrowing(chosen)), 0
+    narrowing = _narrowing(chosen)
+    return ask(
+        platform, chosen.text, k=chosen.k, narrowing=narrowing, prompt=chosen.prompt_version
+    ), 0
+
+
+def _answer(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.answers import answer_file
+
+    return answer_file(
+        platform, chosen.file, out=chosen.out, k=chosen.k, prompt=chosen.prompt_version
+    )
+
+
+def _show_answers(answer: Json) -> str:
+    from include.commands.answers import shown
+
+    return shown(answer)
+
+
+def _enrich(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.enrich import enrich
+
+    return enrich(platform, most=chosen.most, again=chosen.again)
+
+
+def _show_enriched(answer: Json) -> str:
+    from include.commands.enrich import shown
+
+    return shown(answer)
 
 
 def _trace(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.query import trace
 
-    return trace(platform, chosen.trace_id), 0
+    return trace(platform, chosen.trace_id, replay=chosen.replay), 0
 
 
 def _status(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
@@ -157,8 +187,18 @@ def _erase(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
 def _evaluate(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
     from include.commands.evaluate import Asked, evaluate
 
+    if chosen.judge or chosen.prompt_version or chosen.agreement:
+        from include.commands.grade import grade
+
+        return grade(platform, chosen), 0
     asked = {each.name: getattr(chosen, each.name) for each in fields(Asked)}
     return evaluate(platform, Asked(**asked))
+
+
+def _show_evaluation(answer: Json) -> str:
+    from include.commands.grade import shown
+
+    return shown(answer) if {"judged", "agreement"} & answer.keys() else show.evaluation(answer)
 
 
 def _golden(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
@@ -255,10 +295,24 @@ def _parser() -> argparse.ArgumentParser:
     ask = add("ask", _ask, show.answer, "Answer a question from the documents, with citations.")
     ask.add_argument("text")
     ask.add_argument("-k", type=int, default=10, help="how many chunks to read (default 10)")
+    ask.add_argument("--prompt-version", metavar="V", help=_PROMPT_VERSION)
     for command in (search, ask):
         _add_narrowing(command)
+    answer = add(
+        "answer", _answer, _show_answers, "Answer a file of questions; go on where it stopped."
+    )
+    answer.add_argument("file", type=Path, help="JSONL or CSV with `question`, or one a line")
+    answer.add_argument("--out", type=Path, help="write the answers here too, as JSON Lines")
+    answer.add_argument("-k", type=int, default=10, help="how many chunks to read (default 10)")
+    answer.add_argument("--prompt-version", metavar="V", help=_PROMPT_VERSION)
+    enrich = add("enrich", _enrich, _show_enriched, "Let a chat model fill in documents' metadata.")
+    enrich.add_argument("--most", type=int, default=1_000, help="at most so many (default 1000)")
+    enrich.add_argument("--again", action="store_true", help="also what could not be described")
     trace = add("trace", _trace, show.plain, "Show the whole chain behind one answer.")
     trace.add_argument("trace_id")
+    trace.add_argument(
+        "--replay", action="store_true", help="ask again as it was asked, and tell what differs"
+    )
     add("status", _status, show.status, "Show what the lake holds.")
     _add_spending(add)
     duplicates = add("duplicates", _duplicates, show.duplicates, "List near-duplicate documents.")
@@ -307,7 +361,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also delete what a run in flight needs; that run fails and is to be run again",
     )
-    evaluate = add("evaluate", _evaluate, show.evaluation, "Score retrieval with golden questions.")
+    evaluate = add(
+        "evaluate", _evaluate, _show_evaluation, "Score retrieval with golden questions."
+    )
     evaluate.add_argument(
         "--questions", type=Path, help="JSONL file (default: the demo's questions)"
     )
@@ -319,6 +375,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--against", metavar="INDEX", help="compare with `live` or another index; refuse or pass"
     )
+    _add_judging(evaluate)
     evaluate.add_argument("--report", type=Path, help="write an HTML page to this file")
     golden = add("golden", _golden, show.golden, "Make golden questions of titles and headings.")
     golden.add_argument("--out", type=Path, required=True, help="JSONL file to write")
@@ -370,6 +427,24 @@ def _add_spending(add: Callable[..., Any]) -> None:
         "reconcile", _reconcile, _show_costs, "Compare the ledger with a provider's usage export."
     )
     reconcile.add_argument("file", type=Path, help="CSV with date, model, tokens, and more")
+
+
+def _add_judging(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.add_argument(
+        "--judge", action="store_true", help="ask the questions, and let a chat model judge (paid)"
+    )
+    evaluate.add_argument(
+        "--prompt-version",
+        action="append",
+        metavar="V",
+        help="judge answers of this version of the prompt; given twice, compare them",
+    )
+    evaluate.add_argument(
+        "--agreement", action="store_true", help="hold the judge against labelled answers (paid)"
+    )
+    evaluate.add_argument(
+        "--most", type=int, default=50, help="judge at most so many questions (default 50)"
+    )
 
 
 def _add_narrowing(command: argparse.ArgumentParser) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
+from include.answering import asking as asking_
+from include.answering.asking import Asking
 from include.documents import Hit
-from include.errors import ConfigurationError
 from include.indexes import EVERYTHING, Narrowing, searcher
 from include.retrieval.search import Mode, Searcher
 from include.spending.caller import Caller
@@ -30,35 +29,23 @@ def _hit(hit: Hit) -> Json:
     return shown
 
 
-def ask(platform: Platform, text: str, *, k: int = 10, narrowing: Narrowing = EVERYTHING) -> Json:
+def ask(
+    platform: Platform,
+    text: str,
+    *,
+    k: int = 10,
+    narrowing: Narrowing = EVERYTHING,
+    prompt: str | None = None,
+) -> Json:
     """An answer from the documents with its citations; its trace is kept in the lake."""
-    from include.retrieval.extractive import ExtractiveAnswerer
-    from include.retrieval.generative import GenerativeAnswerer
-
     platform.caller = Caller(task="ask")
-    chosen, sections = searcher(platform, None, narrowing), platform.section_text
-    extracts, chat = ExtractiveAnswerer(chosen, section_text=sections), platform.chat_model
-    answerer = (
-        GenerativeAnswerer(chosen, chat, extracts, section_text=sections) if chat else extracts
-    )
-    trace = replace(answerer.ask(text, k), narrowed=narrowing.as_json())
-    body = json.dumps(trace.as_json(), ensure_ascii=False, indent=1).encode("utf-8")
-    platform.lake.objects.write(_trace_path(trace.trace_id), body)
-    return trace.answer.as_json()
+    asking = Asking(k, narrowing, prompt)
+    return asking_.ask(platform, asking_.answerer(platform, asking), text, asking).answer.as_json()
 
 
-def trace(platform: Platform, trace_id: str) -> Json:
-    """The whole chain behind an answer. Raises ConfigurationError for an unknown id."""
-    known = re.fullmatch(r"[0-9a-f-]{36}", trace_id)
-    stored = platform.lake.objects.read(_trace_path(trace_id)) if known else None
-    if stored is None:
-        raise ConfigurationError(
-            f"There is no trace {trace_id!r} in {platform.settings.lake_uri}: `ask` prints the id "
-            f"of each answer."
-        )
-    chain: Json = json.loads(stored.data)
-    return chain
-
-
-def _trace_path(trace_id: str) -> str:
-    return f"traces/{trace_id}.json"
+def trace(platform: Platform, trace_id: str, *, replay: bool = False) -> Json:
+    """The whole chain behind an answer; asked again as it was, with `replay`."""
+    if not replay:
+        return asking_.stored_trace(platform, trace_id)
+    platform.caller = Caller(task="replay")
+    return asking_.replay(platform, trace_id)

@@ -4,6 +4,7 @@ from include.metadata.fields import NO_FIELDS, Field, Fields
 from include.metadata.labels import access_labels, parse_labels
 from include.metadata.patterns import PathPattern, fields_from_path
 from include.metadata.rules import (
+    ENRICHMENT,
     NO_RULES,
     SOURCE_VERSION,
     MetadataRules,
@@ -13,6 +14,7 @@ from include.metadata.rules import (
 from include.metadata.values import Kind, Value
 
 __all__ = [
+    "ENRICHMENT",
     "NO_FIELDS",
     "NO_RULES",
     "SOURCE_VERSION",

@@ -17,6 +17,8 @@ DEEPEST = 20
 INVALID = "_invalid"
 SOURCE_VERSION = "_source_version"
 """The store's own name of the version that was read; only the platform sets it."""
+ENRICHMENT = "_enrichment"
+"""Names what a chat model filled in about the text; only the platform sets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +31,25 @@ class MetadataRules:
 
 
 NO_RULES = MetadataRules()
+NOTHING_GUESSED: Mapping[str, object] = {}
 
 
 def document_metadata(
-    key: str, file: Mapping[str, object], sidecar: Mapping[str, object], rules: MetadataRules
+    key: str,
+    file: Mapping[str, object],
+    sidecar: Mapping[str, object],
+    rules: MetadataRules,
+    *,
+    guessed: Mapping[str, object] = NOTHING_GUESSED,
 ) -> dict[str, object]:
-    """The document's metadata: the sidecar wins over the file, the file over the path.
+    """The document's metadata: sidecar over file over path over what is `guessed`.
 
     A declared field `key` is the document's own. `acl` holds the sorted labels of which a reader needs one, and is absent where everybody may
     read. `_invalid` names the declared fields whose value is not of their kind; they count as
     absent. Raises DocumentError: `bad_acl`, `metadata_too_large`.
     """
     given = {"key": key} if rules.fields.find("key") else {}
-    merged = _merged(fields_from_path(key, rules.patterns), file, sidecar, given)
+    merged = _merged(guessed, fields_from_path(key, rules.patterns), file, sidecar, given)
     acl = merged.pop("acl", None)
     labels = list(rules.default_acl) if acl is None else access_labels(acl)
     merged.pop(INVALID, None)

@@ -50,5 +50,12 @@ EMBED: dict[str, Any] = {
 }
 """Loads a model or pays a provider; the pool bounds how many run at once over all Dags."""
 
+LLM: dict[str, Any] = {
+    "execution_timeout": timedelta(hours=6),
+    "pool": "llm",
+    "retries": 5,
+}
+"""Asks a chat model; the pool bounds how many do at once over all Dags."""
+
 COMMIT: dict[str, Any] = {"execution_timeout": timedelta(hours=2)}
 """Writes tables; safe to repeat."""

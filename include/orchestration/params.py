@@ -72,3 +72,39 @@ REASON = Param(
     title="Reason to overrule the gate",
     description="A candidate that was refused, or not evaluated, goes live only with a reason.",
 )
+QUESTIONS_URI = Param(
+    "",
+    type="string",
+    title="File of questions",
+    description="Its URI, in the lake or in a source: JSON Lines, CSV, or one question a line.",
+)
+QUESTIONS = Param(
+    "",
+    type="string",
+    format="multiline",
+    title="Questions",
+    description="Instead of a file: one question a line.",
+)
+PROMPT_VERSION = Param(
+    "",
+    type="string",
+    title="Prompt version",
+    description="A version or a label of the prompt `answer`; empty: production, or its split.",
+)
+K = Param(
+    10, type="integer", minimum=1, maximum=100, title="Chunks", description="How many are read."
+)
+MOST_TEXTS = Param(
+    1_000,
+    type="integer",
+    minimum=1,
+    maximum=1_000_000,
+    title="At most so many texts",
+    description="The next run goes on with the others.",
+)
+AGAIN = Param(
+    False,
+    type="boolean",
+    title="Again",
+    description="Also try texts that could not be described before; pays for them again.",
+)

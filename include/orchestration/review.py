@@ -50,8 +50,12 @@ def questions() -> list[Json]:
 
 def answers(task_id: str) -> list[Json | None]:
     """What was answered to each question, in their order; None where nobody was asked after all."""
+    return answered(task_id, len(connected().artifacts(run_name()).read_json(_NAMES)))
+
+
+def answered(task_id: str, count: int) -> list[Json | None]:
+    """The answers to so many mapped questions, in their order."""
     task = get_current_context()["ti"]
-    count = len(connected().artifacts(run_name()).read_json(_NAMES))
     return [task.xcom_pull(task_ids=task_id, map_indexes=index) for index in range(count)]
 
 
@@ -66,7 +70,7 @@ def record_answers(answers: Iterable[Json | None]) -> dict[str, int]:
     for name, answer in zip(names, answers, strict=True):
         if answer and name in open_now:
             chosen = CHOICES[answer["chosen_options"][0]]
-            decide(platform.tables, [name], chosen, by=_who(answer), now=datetime.now(UTC))
+            decide(platform.tables, [name], chosen, by=who(answer), now=datetime.now(UTC))
             counts[chosen] += 1
     if not counts["release"] + counts["drop"]:
         raise AirflowSkipException(f"Nothing for ingestion to do: {dict(counts) or 'no answers'}.")
@@ -89,7 +93,8 @@ def _question(document: Held, platform: Platform) -> Json:
     return {"subject": f"{document.reason}: {name}", "body": body}
 
 
-def _who(answer: Json) -> str:
+def who(answer: Json) -> str:
+    """Who answered, as far as it is known."""
     user = answer.get("responded_by_user") or {}
     named = user.get("name") if isinstance(user, dict) else getattr(user, "name", None)
     return str(named or "nobody: the time to answer ran out")

@@ -86,7 +86,8 @@ class TracedHit:
 class Trace:
     """The whole chain behind one answer: enough to ask again and to compare.
 
-    `narrowed` is what the search was narrowed to: filter, principals, distinct documents.
+    `narrowed` is what the search was narrowed to: filter, principals, distinct documents. `request`
+    names the exact messages that a chat model was sent, "" where none was.
     """
 
     trace_id: str
@@ -99,6 +100,7 @@ class Trace:
     hits: tuple[TracedHit, ...]
     answer: Answer
     narrowed: Mapping[str, object] = field(default_factory=dict)
+    request: str = ""
 
     def as_json(self) -> Json:
         """The trace as JSON values, the answer's own keys inside `answer`."""

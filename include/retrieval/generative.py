@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
-from include.documents import Hit
-from include.errors import BudgetError, ModelError, TransientError
+from include.documents import Hit, digest
+from include.errors import BudgetError, ModelError, PlatformError, TransientError
 from include.llm.protocol import ChatModel, ChatRequest, Completion
+from include.llm.rendered import chat_messages, named
 from include.observability.log import warn
-from include.retrieval.answer_prompt import Rendered, answer_prompt
+from include.prompts import RenderedPrompt
 from include.retrieval.answers import Answer, Citation, Trace, TracedHit
 from include.retrieval.context import Passage, SectionText, pack
 from include.retrieval.extractive import NOTHING_RELEVANT, ExtractiveAnswerer
@@ -22,20 +24,27 @@ _MARKER = re.compile(r"\[(\d+(?:\s*[,;]\s*\d+)*)\]")
 _SPACE = re.compile(r"[ \t]+(?=[.,;:!?]|$)|(?<=[ \t])[ \t]+", re.MULTILINE)
 _NUMBER = re.compile(r"\d+")
 
+Render = Callable[[str, Mapping[str, Any]], RenderedPrompt]
+"""The prompt `answer` for this question with these values."""
+RESCUED: tuple[type[PlatformError], ...] = (TransientError, ModelError, BudgetError)
+
 
 @dataclass(frozen=True, slots=True)
 class GenerativeAnswerer:
     """Answers with a chat model; with `fallback`'s extracts, labelled so, when no model can.
 
-    `budget` is how many characters of passages the model reads.
+    `render` writes the request. `budget` is how many characters of passages the model reads.
+    Errors that are not `rescued` by extracts are raised.
     """
 
     searcher: Searcher
     chat: ChatModel
+    render: Render
     fallback: ExtractiveAnswerer
     budget: int = 20_000
     max_output_tokens: int = 1_024
     section_text: SectionText | None = None
+    rescued: tuple[type[PlatformError], ...] = RESCUED
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
@@ -50,16 +59,16 @@ class GenerativeAnswerer:
         passages = pack(hits, budget=self.budget, section_text=self.section_text)
         if not passages:
             return self.fallback.ask(question, k, mode=mode)
-        rendered = answer_prompt(question, passages)
+        rendered = self.render(question, values_of(question, passages))
         request = ChatRequest(
-            rendered.messages,
-            rendered.prompt,
+            chat_messages(rendered),
+            named(rendered),
             max_output_tokens=self.max_output_tokens,
             trace=trace_id,
         )
         try:
             completion = self.chat.complete(request)
-        except (TransientError, ModelError, BudgetError) as error:
+        except self.rescued as error:
             return self._extracted(question, k, mode, trace_id, error)
         return Trace(
             trace_id=trace_id,
@@ -71,10 +80,15 @@ class GenerativeAnswerer:
             embedder=self.searcher.embedder.identity.id,
             hits=tuple(TracedHit.of(hit) for hit in hits),
             answer=self._answer(completion, passages, rendered, trace_id),
+            request=digest("request", rendered.system, rendered.user),
         )
 
     def _answer(
-        self, completion: Completion, passages: Sequence[Passage], rendered: Rendered, trace_id: str
+        self,
+        completion: Completion,
+        passages: Sequence[Passage],
+        rendered: RenderedPrompt,
+        trace_id: str,
     ) -> Answer:
         text, cited, problems = checked_citations(completion.text, len(passages))
         if completion.finish_reason == "length":
@@ -87,7 +101,7 @@ class GenerativeAnswerer:
             answer=text or NOTHING_RELEVANT,
             citations=tuple(_citation(marker, passages[marker - 1]) for marker in cited),
             model=completion.model,
-            prompt=rendered.prompt.as_json(),
+            prompt=rendered.identity | {"label": rendered.label},
             index=self.searcher.index,
             usage=usage | {"from_cache": int(completion.cached)},
             cost_usd=completion.cost_usd,
@@ -130,6 +144,19 @@ def checked_citations(text: str, passages: int) -> tuple[str, list[int], list[st
     if not cited:
         removed.append("The answer cites no passage.")
     return checked.strip(), list(cited), removed
+
+
+def values_of(question: str, passages: Sequence[Passage]) -> dict[str, Any]:
+    """The values of the prompt `answer`."""
+    return {"question": question, "passages": passages_of(passages)}
+
+
+def passages_of(passages: Sequence[Passage]) -> list[dict[str, Any]]:
+    """Passages as prompts take them; a title is one line, whatever a document calls itself."""
+    return [
+        {"number": number, "title": " ".join(each.hits[0].title.split()), "text": each.text}
+        for number, each in enumerate(passages, start=1)
+    ]
 
 
 def _citation(marker: int, passage: Passage) -> Citation:

@@ -11,6 +11,7 @@ from include.errors import SourceError
 from include.manifest import Differ, Difference
 from include.observability.log import stage, warn
 from include.planning import withhold_deletions
+from include.stages.enriched import stale
 from include.storage.artifacts import Artifacts
 from include.storage.source import LISTING, Source, listing_batches
 from include.storage.tables import Tables
@@ -63,7 +64,8 @@ class Changes:
     `touched` have a new stamp: the next stage tells whether content, metadata or nothing changed.
     `held` are in quarantine, unchanged. `withheld` are gone from the source but kept until a
     person allows so large a deletion. `max_delete_fraction` is 1 where one did. `unsettled_uri`
-    are documents to write although their content is what the manifest says.
+    are documents to write although their content is what the manifest says, `enriched_uri` those
+    about which a chat model has filled in something since.
     """
 
     run_id: str
@@ -81,6 +83,7 @@ class Changes:
     removed_uri: str
     forgotten_uri: str
     unsettled_uri: str = ""
+    enriched_uri: str = ""
 
     @property
     def nothing(self) -> bool:
@@ -112,6 +115,10 @@ def detect(
             unrecorded = interrupted.unrecorded(manifest)
             again = pl.col("id").is_in(unsettled.implode())
             distrusted.append(manifest.filter(again)["file_id"])
+        enriched = stale(tables)
+        if len(enriched):
+            files = manifest.filter(pl.col("id").is_in(enriched.implode()))["file_id"]
+            distrusted.append(files)
         differ = Differ(_files(manifest), _refused_files(quarantine))
         for batch in _listing(sources):
             anew = options.reread or options.rebuild
@@ -119,7 +126,7 @@ def detect(
         found = differ.difference()
         gone = _removed(found, manifest, quarantine, tables)
         forgotten = _forgotten(found, manifest, quarantine, differ.listed)
-        lists = _Lists(gone, unrecorded, forgotten, unsettled)
+        lists = _Lists(gone, unrecorded, forgotten, unsettled, enriched)
         changes = _written(found, lists, manifest.height, artifacts, options)
         event |= {
             name: getattr(changes, name)
@@ -209,6 +216,7 @@ class _Lists:
     unrecorded: pl.Series
     forgotten: pl.Series
     unsettled: pl.Series
+    enriched: pl.Series
 
 
 def _written(
@@ -251,6 +259,7 @@ def _written(
         removed_uri=artifacts.write("removed", removed) if removed.height else "",
         forgotten_uri=_ids("forgotten", forgotten, artifacts),
         unsettled_uri=_ids("unsettled", lists.unsettled, artifacts),
+        enriched_uri=_ids("enriched", lists.enriched, artifacts),
     )
 
 

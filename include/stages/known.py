@@ -8,6 +8,7 @@ from collections.abc import Mapping, Set
 import polars as pl
 
 from include.manifest import classify
+from include.stages.enriched import Enrichments
 from include.storage.tables import Tables
 
 Row = dict[str, object]
@@ -28,7 +29,13 @@ class Known:
     """The manifest's rows of these files, and the contents around them."""
 
     def __init__(
-        self, files: pl.DataFrame, gone: pl.DataFrame, unsettled: pl.DataFrame, tables: Tables
+        self,
+        files: pl.DataFrame,
+        gone: pl.DataFrame,
+        unsettled: pl.DataFrame,
+        tables: Tables,
+        *,
+        enriched: pl.DataFrame | None = None,
     ) -> None:
         manifest = tables.documents.read(_COLUMNS)
         self.total = manifest.height
@@ -47,6 +54,8 @@ class Known:
             )
         }
         self._unsettled = frozenset(unsettled["id"])
+        self._enriched = frozenset() if enriched is None else frozenset(enriched["id"])
+        self._enrichments = Enrichments(tables)
         erased = tables.erasures.read(("id", "version"))
         self._erased = frozenset(erased["id"]) | frozenset(erased["version"]) - {""}
 
@@ -57,7 +66,12 @@ class Known:
     def content(self, name: str) -> object:
         """The hash of the content that the index has for a document; None where it is not known."""
         row = self._rows.get(name)
-        return row["content_hash"] if row and name not in self._unsettled else None
+        again = name in self._unsettled or name in self._enriched
+        return row["content_hash"] if row and not again else None
+
+    def enrichment(self, text_hash: str) -> Mapping[str, object]:
+        """What a chat model filled in about a text; empty without any."""
+        return self._enrichments.of(text_hash)
 
     def documents_of(self, file: str) -> Set[str]:
         """The ids of all documents that the manifest has of a file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from include.chunking import Chunker
 from include.documents import ParsedText, Span, digest, document_id, text_hash
 from include.errors import DocumentError, PlatformError
 from include.extraction import Extracted, media_type
-from include.metadata import SOURCE_VERSION, document_metadata
+from include.metadata import ENRICHMENT, SOURCE_VERSION, document_metadata
 from include.observability.log import report, stage, warn
 from include.parsing import require_language
 from include.planning import withhold_deletions
@@ -71,12 +71,17 @@ def prepare(
     Memory is bounded by one part of rows and the largest file. Raises nothing because of a
     document. `on_progress` is called with 1 after each file.
     """
-    rows, gone, unsettled = (
+    rows, gone, unsettled, enriched = (
         artifacts.read(uri) if uri else pl.DataFrame(schema=IDS)
-        for uri in (changes.rows_uri, changes.removed_uri, changes.unsettled_uri)
+        for uri in (
+            changes.rows_uri,
+            changes.removed_uri,
+            changes.unsettled_uri,
+            changes.enriched_uri,
+        )
     )
     with stage("prepare", run=changes.run_id) as event, ExitStack() as stack:
-        known = Known(rows, gone, unsettled, tables)
+        known = Known(rows, gone, unsettled, tables, enriched=enriched)
         work = _Preparation(reading, known, _Writers(artifacts, stack))
         extractor = stack.enter_context(reading.extractor())
         for file in read_files(rows.iter_rows(named=True), reading, known.content, extractor):
@@ -198,8 +203,8 @@ class _Preparation:
     def _write_document(self, document: Row, file: FileRead, found: Extracted) -> None:
         assert found.parsed is not None
         parsed = found.parsed
-        self._add_metadata(document, found, file.content)
         document["text_hash"] = text_hash(parsed.text)
+        self._add_metadata(document, found, file.content)
         prior, change = self._known.document(str(document["id"])), self._known.classify(document)
         chunker = self._reading.chunker.of(str(document["media_type"]))
         spans = chunked(chunker, parsed)
@@ -218,20 +223,31 @@ class _Preparation:
         self.counts[change] += 1
 
     def _add_metadata(self, document: Row, found: Extracted, content: SourceContent | None) -> None:
-        """Sidecar fields win over what the file says; the file name is the last resort."""
+        """Sidecar fields win over what the file says, both over what a model filled in.
+
+        The file name is the last resort.
+        """
         assert found.parsed is not None
         key, policy = str(document["key"]), self._reading.rules.policy(str(document["source"]))
         if document["released"]:
             policy = policy.released()
         sidecar = _sidecar_fields(content.sidecar if content else None)
         beside = apply_policy(ParsedText("", (), "", sidecar), policy).metadata
-        metadata = document_metadata(key, found.parsed.metadata, beside, self._reading.metadata)
-        metadata.pop(SOURCE_VERSION, None)
+        guessed = dict(self._known.enrichment(str(document["text_hash"])))
+        named = guessed.pop(ENRICHMENT, None)
+        said = {name: str(guessed.pop(name, "")) for name in ("title", "language")}
+        metadata = self._merged(key, found.parsed.metadata, beside, guessed)
+        for name in (SOURCE_VERSION, ENRICHMENT):
+            metadata.pop(name, None)
+        if named:
+            metadata[ENRICHMENT] = named
         if content and content.version:
             metadata[SOURCE_VERSION] = content.version
-        title = str(metadata.get("title") or found.parsed.title or key.rsplit("/", 1)[-1])
+        own = metadata.get("title") or found.parsed.title or said["title"]
+        title = str(own or key.rsplit("/", 1)[-1])
         language = str(metadata.get("language") or found.language)
         require_language(language, policy.languages)
+        language = language or said["language"]
         plain = json.dumps(metadata, ensure_ascii=False, sort_keys=True, default=str)
         document |= {
             "title": title,
@@ -239,6 +255,14 @@ class _Preparation:
             "metadata": plain,
             "metadata_hash": digest("metadata", title, language, plain),
         }
+
+    def _merged(self, key: str, *layers: Mapping[str, object]) -> dict[str, object]:
+        """All layers; without what a model filled in where that makes them too large."""
+        file, sidecar, guessed = layers
+        try:
+            return document_metadata(key, file, sidecar, self._reading.metadata, guessed=guessed)
+        except DocumentError:
+            return document_metadata(key, file, sidecar, self._reading.metadata)
 
 
 def chunked(chunker: Chunker, parsed: ParsedText) -> Sequence[Span]:

@@ -99,6 +99,25 @@ ERASURES = _schema(
     id=pa.string(), version=pa.string(), uri_hash=pa.string(), by=pa.string(), at=_MOMENT
 )
 
+# What a chat model filled in about a text: `name` is made of the text, the prompt's version and the
+# models, `state` is `accepted`, `review`, `rejected` or `set_aside`, `values` a JSON object that
+# `values_id` names.
+ENRICHMENTS = _schema(
+    name=pa.string(),
+    text_hash=pa.string(),
+    state=pa.string(),
+    values=pa.string(),
+    values_id=pa.string(),
+    confidence=pa.float64(),
+    model=pa.string(),
+    prompt_version=pa.string(),
+    prompt_hash=pa.string(),
+    cost_usd=pa.string(),
+    reason=pa.string(),
+    by=pa.string(),
+    at=_MOMENT,
+)
+
 # What an evaluation found: `against` is the index it was compared with ("" without one), `metrics`,
 # `reasons` and `report` are JSON; `questions_hash` names the questions and their grades.
 EVALUATIONS = _schema(
@@ -151,6 +170,11 @@ class Tables:
     def erasures(self) -> KeyedTable:
         """What must not come back, keyed by document id."""
         return self.database.table("erasures", ERASURES, "id")
+
+    @property
+    def enrichments(self) -> KeyedTable:
+        """What chat models filled in about texts, keyed by text, prompt and models."""
+        return self.database.table("enrichments", ENRICHMENTS, "name")
 
     @property
     def evaluations(self) -> KeyedTable:

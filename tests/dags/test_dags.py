@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TAGS = {"ingestion", "source", "index", "maintenance", "quality", "review", "backfill"}
+TAGS = {"ingestion", "source", "index", "maintenance", "quality", "review", "backfill", "llm"}
 DAGS = [
-    "sync_source", "watch_source", "ingest_documents", "maintain_index", "review_quarantine", "reembed_corpus",
-    "switch_index",
+    "sync_source", "watch_source", "ingest_documents", "maintain_index", "review_quarantine",
+    "reembed_corpus", "switch_index", "answer_questions", "enrich_documents",
 ]  # fmt: skip
 HEAVY = (
     "torch", "sentence_transformers", "transformers", "great_expectations", "lancedb", "openai",

@@ -192,6 +192,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _meter(self, body: Json, row: Json) -> None:
         known = {"id": self.headers.get("X-Client-Request-Id"), "model": body.get("model")}
+        known |= {"keys": sorted(body), "messages": body.get("messages")}
         self.server.meter.write(known | {"path": self.path} | row)
 
     def _send(self, status: int, body: Json, headers: dict[str, str] | None = None) -> None:

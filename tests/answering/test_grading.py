@@ -1,0 +1,86 @@
+"""A judge: scores that can be used, two versions in one table, and agreement with labels."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from include.answering.grading import LABELS, METRICS, agreement, grade, read_score
+from include.commands.grade import shown
+from include.commands.ingest import sync
+from include.errors import ConfigurationError
+from include.spending.ledger import today_utc
+
+CHAT = {"RAG_EMBEDDER": "fake:32", "RAG_CHAT_MODEL": "openai:stand-in-chat"}
+VERSIONS = {
+    "answer": {"versions": [{"version": "2", "template": "{{ passages | tojson }} {{ question }}"}]}
+}
+
+
+@pytest.mark.parametrize(
+    ("metric", "reply", "score"),
+    [
+        ("faithfulness", '{"statements": [{"supported": true}, {"supported": false}], "score": 1}', 0.5),
+        ("faithfulness", '{"statements": [], "score": 0.25}', 0.25),
+        ("context_relevance", '```json\n{"passages": [{"grade": 3}, {"grade": 0}], "score": 1}\n```', 0.5),
+        ("context_relevance", '{"passages": [{"grade": 9}]}', None),
+        ("answer_relevance", '{"score": 1}', 1.0),
+        ("answer_relevance", '{"score": 1.5}', None),
+        ("answer_relevance", '{"score": true}', None),
+        ("answer_relevance", '{"score": NaN}', None),
+        ("answer_relevance", "I cannot say.", None),
+        ("answer_relevance", "[1]", None),
+    ],
+)  # fmt: skip
+def test_a_score_is_reckoned_from_its_parts_or_refused(metric, reply, score):
+    assert read_score(metric, reply) == score
+
+
+def verdicts(*scores):
+    return [json.dumps({"score": score}) for score in scores]
+
+
+def test_two_versions_of_a_prompt_are_compared_in_one_table(connected, api, inbox):
+    (inbox / "retry.md").write_text("# Retry\n\nRetries failing calls with a growing delay.\n")
+    platform = connected(**CHAT, AIRFLOW_VAR_PROMPT_TEMPLATES=json.dumps(VERSIONS))
+    sync(platform)
+    first = ["It retries [1].", *verdicts(0.5, 0.5, 1), "No [1].", *verdicts(0.5, 0, 1)]
+    # The passages are the same: their verdict is known, and is not paid for again.
+    second = ["Yes [1].", *verdicts(1, 1), "Well [1].", "no verdict", *verdicts(1, 0.5)]
+    api.control(chat=[*first, *second])
+    found = grade(platform, ["What retries?", "Why?"], ["1", "2"])
+    assert [row["prompt_version"] for row in found["judged"]] == ["1", "2"]
+    assert [row["faithfulness"] for row in found["judged"]] == [0.5, 1]
+    assert [row["answer_relevance"] for row in found["judged"]] == [0.25, 0.75]
+    assert found["differences"]["faithfulness"] == {
+        "questions": 2,
+        "mean": 0.5,
+        "low": 0.5,
+        "high": 0.5,
+    }
+    assert "+0.5000 [+0.5000, +0.5000]" in shown(found)
+    assert found["unusable"] == dict.fromkeys(METRICS, 0)
+    assert len(api.rows()) == 2 + 6 + 2 + 5
+    entries = list(platform.spending.ledger.entries(today_utc()))
+    judged = [e for e in entries if e.purpose.operation == "judge"]
+    assert {e.purpose.prompt for e in judged} == {f"judge_{metric}" for metric in METRICS}
+    assert f"{sum(e.cost_usd for e in judged):f}" == found["judge_usd"]
+
+
+def test_without_a_chat_model_nothing_is_judged(world):
+    with pytest.raises(ConfigurationError, match="RAG_CHAT_MODEL"):
+        agreement(world())
+
+
+def test_agreement_is_told_beyond_chance(connected, api):
+    items = [json.loads(line) for line in LABELS.read_text().splitlines()]
+    assert len(items) >= 20
+    for metric in METRICS:  # labels that say one thing of everything would measure nothing
+        assert 3 <= sum(item[metric] for item in items) <= len(items) - 3
+    right = [verdicts(item[metric]) for metric in METRICS[:1] for item in items]
+    always = verdicts(*[1] * len(items) * 2)
+    api.control(chat=[*[one for each in right for one in each], *always])
+    found = agreement(connected(**CHAT, RAG_RESPONSE_CACHE_SECONDS="0"))["agreement"]
+    assert found["faithfulness"] == {"items": len(items), "agree": 1.0, "kappa": 1.0}
+    assert found["answer_relevance"]["kappa"] == 0.0
