@@ -72,3 +72,21 @@ REASON = Param(
     title="Reason to overrule the gate",
     description="A candidate that was refused, or not evaluated, goes live only with a reason.",
 )
+INDEX = Param(
+    "",
+    type="string",
+    title="Index",
+    description="What to judge; empty: the candidate beside the live index, or else the live one.",
+)
+PROMOTE = Param(
+    True,
+    type="boolean",
+    title="Promote",
+    description="A candidate that passes goes live; about one that is refused a person is asked.",
+)
+WHY = Param(
+    "",
+    type="string",
+    title="Reason",
+    description="Kept with the index if you promote it although it was refused.",
+)
