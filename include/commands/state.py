@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from include.errors import ConfigurationError
+from include.stages.retire import drop
 from include.stages.review import Decision, Held, decide, held
 from include.stages.signatures import near_duplicates
 from include.wiring import Platform
@@ -54,8 +55,7 @@ def drop_index(platform: Platform, name: str) -> None:
 
     Raises ConfigurationError for any other one.
     """
-    platform.registry.remove(name)
-    platform.store.drop(name)
+    drop(platform.registry, platform.store, name)
 
 
 def quarantined(platform: Platform) -> Json:

@@ -39,9 +39,18 @@ def evaluate(params: Mapping[str, Any], events: Mapping[Asset, Iterable[Any]] | 
             "There is nothing to ask: name golden questions with RAG_GOLDEN_QUESTIONS."
         )
     found = judge(platform, questions, asked, run_name()).as_json()
-    names = (
-        ["index", "against", "verdict", "reasons", "metrics", "baseline", "differences", "questions", "mode", "report"]
-    )
+    names = [
+        "index",
+        "against",
+        "verdict",
+        "reasons",
+        "metrics",
+        "baseline",
+        "differences",
+        "questions",
+        "mode",
+        "report",
+    ]
     return {name: found[name] for name in names}
 
 

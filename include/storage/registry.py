@@ -69,6 +69,14 @@ class Entries:
             )
         return self.indexes[name]
 
+    def require_droppable(self, name: str) -> None:
+        """Raises ConfigurationError for an index that is live, previous or a candidate."""
+        state = self.get(name).state
+        if state not in ("retired", "building"):
+            raise ConfigurationError(
+                f"Index {name!r} is {state}: only one that is retired or building can be dropped."
+            )
+
     def put(self, *changed: Index) -> Entries:
         """These entries with the given indexes added or replaced."""
         return replace(self, indexes={**self.indexes, **{index.name: index for index in changed}})
@@ -210,11 +218,7 @@ def _promoted(
 
 
 def _removed(entries: Entries, name: str) -> Entries:
-    state = entries.get(name).state
-    if state not in ("retired", "building"):
-        raise ConfigurationError(
-            f"Index {name!r} is {state}: only one that is retired or building can be dropped."
-        )
+    entries.require_droppable(name)
     rest = {other: index for other, index in entries.indexes.items() if other != name}
     return replace(entries, indexes=rest)
 
