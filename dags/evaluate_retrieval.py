@@ -6,7 +6,8 @@ candidate that passes is promoted: one write, readers follow with their next req
 refused a person is asked under "Required Actions", with the reasons and the figures; whoever promotes it
 all the same is recorded with it. Without a candidate the live index is held against its last evaluation.
 
-**When it runs.** When `reembed_corpus` has completed a candidate, after every ingestion (it skips when
+**When it runs.** When `reembed_corpus` has completed a candidate (woken by a run of a day, this Dag is
+called `evaluate_candidate`), after every ingestion (it skips when
 neither index nor questions changed), and by hand for any index. Without an answer for three days the
 candidate is not promoted, and stays: `switch_index` promotes it later.
 
@@ -20,8 +21,9 @@ changed for readers.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from airflow.sdk import dag, get_current_context, task
+from airflow.sdk import PartitionedAssetTimetable, dag, get_current_context, task
 
 from include.orchestration import judging
 from include.orchestration.assets import CHUNK_INDEX, INDEX_CANDIDATE
@@ -29,18 +31,18 @@ from include.orchestration.defaults import EMBED, LIGHT, SHARED, START
 from include.orchestration.params import INDEX, PROMOTE, WHY
 from include.orchestration.review import PlainHITLOperator
 
+SETTINGS: dict[str, Any] = {
+    "start_date": START,
+    "catchup": False,
+    "max_active_runs": 4,  # one that waits for a person keeps no other from being judged
+    "tags": ["index", "quality", "review"],
+    "doc_md": __doc__,
+    "default_args": SHARED,
+    "params": {"index": INDEX, "promote": PROMOTE},
+}
 
-@dag(
-    schedule=(CHUNK_INDEX | INDEX_CANDIDATE),
-    start_date=START,
-    catchup=False,
-    max_active_runs=4,  # one that waits for a person keeps no other from being judged
-    tags=["index", "quality", "review"],
-    doc_md=__doc__,
-    default_args=SHARED,
-    params={"index": INDEX, "promote": PROMOTE},
-)
-def evaluate_retrieval() -> None:
+
+def judged() -> None:
     @task(**EMBED)
     def evaluate(
         params: dict[str, object], triggering_asset_events: object = None
@@ -71,4 +73,7 @@ def evaluate_retrieval() -> None:
     asked >> promote(found)
 
 
-evaluate_retrieval()
+dag("evaluate_retrieval", schedule=(CHUNK_INDEX | INDEX_CANDIDATE), **SETTINGS)(judged)()
+# An event of a partition wakes Dags that are partitioned, and no others.
+of_partition = PartitionedAssetTimetable(assets=INDEX_CANDIDATE)
+dag("evaluate_candidate", schedule=of_partition, **SETTINGS)(judged)()

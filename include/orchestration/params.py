@@ -1,4 +1,4 @@
-"""The switches of the trigger forms."""
+"""The switches of the trigger forms. A text that may be left empty has the type null, too."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ REPAIR = Param(
 )
 TARGET = Param(
     "",
-    type="string",
+    type=["null", "string"],
     title="Target index",
     description="RAG_EMBEDDER=… RAG_CHUNK_TOKENS=…, what should differ from what is live; empty: what the settings name, or the index that is being built.",
 )
 FIRST_DAY = Param(
     "",
-    type="string",
+    type=["null", "string"],
     title="First day",
     description="Without a partition: documents first ingested from this day on, as 2026-11-21.",
 )
 LAST_DAY = Param(
     "",
-    type="string",
+    type=["null", "string"],
     title="Last day",
     description="Without a partition: documents first ingested until the end of this day.",
 )
@@ -68,13 +68,13 @@ SWITCH_TO = Param(
 )
 REASON = Param(
     "",
-    type="string",
+    type=["null", "string"],
     title="Reason to overrule the gate",
     description="A candidate that was refused, or not evaluated, goes live only with a reason.",
 )
 INDEX = Param(
     "",
-    type="string",
+    type=["null", "string"],
     title="Index",
     description="What to judge; empty: the candidate beside the live index, or else the live one.",
 )
@@ -86,7 +86,7 @@ PROMOTE = Param(
 )
 WHY = Param(
     "",
-    type="string",
+    type=["null", "string"],
     title="Reason",
     description="Kept with the index if you promote it although it was refused.",
 )

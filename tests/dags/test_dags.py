@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TAGS = {"ingestion", "source", "index", "maintenance", "quality", "review", "backfill"}
 DAGS = [
     "sync_source", "ingest_documents", "maintain_index", "review_quarantine", "reembed_corpus",
-    "switch_index", "evaluate_retrieval",
+    "switch_index", "evaluate_retrieval", "evaluate_candidate",
 ]  # fmt: skip
 HEAVY = (
     "torch", "sentence_transformers", "transformers", "great_expectations", "lancedb", "openai",
