@@ -51,9 +51,9 @@ def indexes(platform: Platform) -> Json:
 
 
 def drop_index(platform: Platform, name: str) -> None:
-    """Deletes an index that is retired or was never finished.
+    """Deletes an index that is a candidate, retired, or was never finished.
 
-    Raises ConfigurationError for any other one.
+    Raises ConfigurationError for one that is live or previous.
     """
     drop(platform.registry, platform.store, name)
 

@@ -116,7 +116,11 @@ def _is_candidate(found: Json) -> bool:
 def _others(found: Json) -> list[str]:
     from include.judging import candidates
 
-    names = [each.name for each in candidates(connected()) if each.name != found["index"]]
+    names = [
+        each.name
+        for each in candidates(connected())
+        if each.name != found["index"] and (each.evaluation or {}).get("verdict") != "refuse"
+    ]
     return [f"There is another candidate, {name}: a person chooses." for name in names]
 
 

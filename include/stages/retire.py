@@ -22,9 +22,9 @@ class Retired:
 
 
 def drop(registry: Registry, store: VectorStore, name: str) -> None:
-    """Deletes an index that is retired or was never finished.
+    """Deletes an index that is a candidate, retired, or was never finished.
 
-    Raises ConfigurationError for any other one.
+    Raises ConfigurationError for one that is live or previous.
     """
     registry.read().require_droppable(name)
     store.drop(name)

@@ -141,13 +141,15 @@ def test_with_two_candidates_a_person_chooses(corpus, world, in_a_task):
     from include.orchestration import judging
 
     sync(world())
-    candidate(world, SAME_VECTORS)
+    other = candidate(world, SAME_VECTORS)
     good = candidate(world, {"RAG_CHUNK_TOKENS": "70"})
     found = evaluated(good)
     assert found["verdict"] == "pass"
     (question,) = judging.doubts(found, promote=True)
     assert "another candidate" in question["body"]
     assert judging.doubts(found, promote=False) == []
+    world().registry.update(other, evaluation={"verdict": "refuse"})
+    assert judging.doubts(found, promote=True) == []
 
 
 def test_an_event_that_changes_nothing_costs_no_evaluation(corpus, world, in_a_task):
