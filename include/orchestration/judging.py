@@ -19,6 +19,7 @@ from include.wiring import Platform
 Json = dict[str, Any]
 
 PROMOTE, KEEP = "Promote it all the same", "Do not promote"
+_REASONS = 6
 _SHOWN = ("ndcg@10", "recall@10", "mrr@10", "precision@5")
 
 
@@ -70,7 +71,7 @@ def doubts(found: Json, *, promote: bool) -> list[Json]:
     others = _others(found)
     if found["verdict"] == "pass" and not others:
         return []
-    found = {**found, "reasons": [*found["reasons"], *others]}
+    found = {**found, "reasons": [*others, *found["reasons"]]}
     return [{"subject": f"Promote {found['index']}?", "body": _body(found)}]
 
 
@@ -139,12 +140,14 @@ def _overruled(platform: Platform, found: Json, answer: Json | None) -> Any:
 
 
 def _body(found: Json) -> str:
-    reasons = "\n".join(f"- {each}" for each in found["reasons"])
+    reasons = "\n".join(f"- {each}" for each in found["reasons"][:_REASONS])
+    if more := len(found["reasons"]) - _REASONS:
+        reasons += f"\n- … and {more} more, in the report" if more > 0 else ""
     rows = "\n".join(_row(found, name) for name in _SHOWN)
     return (
         f"**{found['verdict'].capitalize()}** over {found['questions']} questions, against "
-        f"`{found['against']}`, which is live.\n\n{reasons}\n\n"
-        f"| | this index | live | difference [95 %] |\n|---|---|---|---|\n{rows}\n\n"
+        f"`{found['against']}`, which is live.\n\n"
+        f"| | this index | live | difference [95 %] |\n|---|---|---|---|\n{rows}\n\n{reasons}\n\n"
         f"Report: `{found['report']}`\n\n"
         f"Without an answer in three days it stays a candidate, and can be promoted later with "
         f"switch_index or `python -m include promote`."
