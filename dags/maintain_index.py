@@ -2,7 +2,8 @@
 
 **What it does.** Merges small files of every table, brings the full-text and vector indexes up to
 date with rows added since, removes table versions older than a week, and deletes artifacts of runs
-that ended more than a week ago. Texts of documents that are gone are deleted, vectors only where
+that ended more than a week ago, and indexes that were retired more than a week ago (their vectors
+stay in the cache). Texts of documents that are gone are deleted, vectors only where
 `RAG_CACHE_KEEP_DAYS` says so. Then it verifies that manifest, indexes, vectors, texts and registry
 agree, leaves `verification.json` beside the run's artifacts, and updates the asset
 `lake_verification` with the counts. It embeds nothing and changes no answer.
@@ -45,6 +46,11 @@ def maintain_index() -> None:
         return steps.compact_tables(keep_days=params["keep_days"])
 
     @task(**COMMIT)
+    def retire(params: dict[str, int]) -> dict[str, object]:
+        """Drops indexes that were retired before the retention; never one that can be live again."""
+        return steps.drop_retired(keep_days=params["keep_days"])
+
+    @task(**COMMIT)
     def prune(params: dict[str, int]) -> dict[str, object]:
         """Deletes the artifacts of runs that ended before the retention."""
         return steps.prune_runs(keep_days=params["keep_days"])
@@ -61,7 +67,7 @@ def maintain_index() -> None:
         return steps.verify_lake(event, repair=bool(params["repair"]), keep_days=days)
 
     # Artifacts are a run's claim on texts and vectors; what is forgotten is then compacted away.
-    prune() >> forget() >> compact() >> verify()
+    retire() >> prune() >> forget() >> compact() >> verify()
 
 
 maintain_index()

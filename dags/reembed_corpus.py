@@ -7,7 +7,7 @@ ingestion keeps both complete. When the target lacks nothing any more, it become
 `index_candidate` wakes `evaluate_retrieval`, which promotes or refuses it.
 
 **When it runs.** By **backfill**: *Trigger* → *Backfill*, a range of days, and the target under
-*Advanced options*; or `airflow backfill create --dag-id reembed_corpus --from-date … --to-date …
+*Run Parameters*; or `airflow backfill create --dag-id reembed_corpus --from-date … --to-date …
 --dag-run-conf '{"target": "RAG_EMBEDDER=local:…"}'`. Runs may go in any order, in parallel, again. A
 single run by hand takes all documents, or the days of its form. Every night it completes what is
 being built, and skips when nothing is. `python -m include plan --target '…'` tells the price before.
@@ -42,7 +42,7 @@ from include.orchestration.params import FIRST_DAY, LAST_DAY, TARGET
 )
 def reembed_corpus() -> None:
     @task(**LIGHT)
-    def plan(params: dict[str, str], partition_key: str | None = None) -> dict[str, object]:
+    def plan(params: dict[str, str | None], partition_key: str | None = None) -> dict[str, object]:
         """Lists what the target index lacks of these documents."""
         return reembedding.plan_share(params, partition_key)
 

@@ -37,7 +37,7 @@ def switch_index() -> None:
     @task(outlets=[RAW_DOCUMENTS], **LIGHT)
     def switch(params: dict[str, str]) -> dict[str, object]:
         """Switches, and wakes ingestion."""
-        return reembedding.switch(params["to"], params["reason"])
+        return reembedding.switch(params["to"], params["reason"] or "")
 
     switch()
 

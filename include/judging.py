@@ -5,21 +5,23 @@ What was found is kept in the lake, and with the index in the registry, where `p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from include.documents import Block
+from include.documents import Block, digest
 from include.evaluation.assess import Assessment, Terms, assess
-from include.evaluation.history import questions_hash, remember, trend
+from include.evaluation.history import latest_state, questions_hash, remember, trend
 from include.evaluation.questions import Question, load_questions
 from include.evaluation.report import Findings, page
 from include.evaluation.synthetic import Titled, generate
 from include.indexes import searcher
 from include.retrieval.search import Mode
 from include.settings import REPOSITORY
+from include.storage.lake import path_name
+from include.storage.registry import Index
 from include.wiring import Platform
 
 Json = dict[str, Any]
@@ -30,48 +32,92 @@ _TEXTS_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An evaluation with everything that a page shows of it."""
+    """An evaluation with everything that a page shows of it; `report` is where the lake has it."""
 
     run_id: str
     assessment: Assessment
     html: str
+    report: str
 
     def as_json(self) -> Json:
         """The evaluation as JSON values."""
-        return {"run_id": self.run_id, **self.assessment.as_json()}
+        return {"run_id": self.run_id, **self.assessment.as_json(), "report": self.report}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is judged: an index (None: the live one), and another that it is held against.
 
-    `baseline` are the metrics of an earlier evaluation, for an index that stands alone.
+    `baseline` are the metrics of an earlier evaluation, for an index that stands alone; without,
+    `with_history` takes those of the last one with the same questions. `state` is that of the
+    index (`state_of`), kept to tell whether there is anything new to find.
     """
 
     index: str | None = None
     against: str | None = None
     mode: Mode = "hybrid"
     baseline: Mapping[str, float] | None = None
+    with_history: bool = False
+    state: str = ""
 
 
 def judge(platform: Platform, questions: Sequence[Question], asked: Asked, run_id: str) -> Judged:
     """Scores the index and keeps the result. Raises ConfigurationError for an unknown index."""
-    terms = Terms(questions, asked.mode, asked.baseline)
+    name, now = questions_hash(questions), datetime.now(UTC)
+    past = trend(platform.tables, name, asked.mode) if asked.with_history else []
+    baseline = past[-1].metrics if past and asked.baseline is None else asked.baseline
     theirs = None
     if asked.against is not None:
         theirs = searcher(platform, None if asked.against == "live" else asked.against)
+    terms = Terms(questions, asked.mode, None if theirs else baseline)
     found = assess(platform.tables, searcher(platform, asked.index), terms, theirs=theirs)
-    name, now = questions_hash(questions), datetime.now(UTC)
-    report: Json = {"run_id": run_id, **found.as_json()}
-    remember(platform.tables, report, asked=name, run_id=run_id, at=now)
-    if theirs is not None:
-        verdict = {
-            key: report[key] for key in ("run_id", "against", "verdict", "reasons", "metrics")
-        }
-        verdict |= {"at": now.isoformat(), "baseline": report["baseline"]}
-        platform.registry.update(found.candidate.index, evaluation=verdict)
+    path = f"evaluations/{path_name(run_id)}.html"
+    report: Json = {"run_id": run_id, **found.as_json(), "report": platform.lake.files.uri(path)}
+    remember(platform.tables, {**report, "state": asked.state}, asked=name, run_id=run_id, at=now)
     html = page(Findings(found, terms, trend(platform.tables, name, asked.mode), run_id, now))
-    return Judged(run_id, found, html)
+    platform.lake.objects.write(path, html.encode())
+    if theirs is not None:
+        kept = ("run_id", "against", "verdict", "reasons", "metrics", "baseline", "report")
+        verdict = {key: report[key] for key in kept} | {"at": now.isoformat()}
+        platform.registry.update(found.candidate.index, evaluation=verdict)
+    return Judged(run_id, found, html, report["report"])
+
+
+def to_judge(platform: Platform, told: Collection[str], *, by_hand: bool) -> Asked:
+    """What a run is to judge that names no index: a candidate beside the live one, or that alone.
+
+    That is a candidate of which it was told, or that was never judged; by hand, any. Of several
+    the youngest. What a person has refused is not brought up again by every ingestion.
+    """
+    found = [
+        index
+        for index in candidates(platform)
+        if by_hand or index.name in told or index.evaluation is None
+    ]
+    return Asked(found[-1].name, "live") if found else Asked(with_history=True)
+
+
+def candidates(platform: Platform) -> list[Index]:
+    """Indexes that wait for promotion, the youngest last."""
+    waiting = [each for each in platform.registry.indexes() if each.state == "candidate"]
+    return sorted(waiting, key=lambda each: each.created_at)
+
+
+def state_of(platform: Platform, asked: Asked) -> str:
+    """Names everything that the result depends on: both indexes, their documents, the questions."""
+    live = platform.live_index()
+    file = platform.settings.golden_questions or DEMO_QUESTIONS
+    held = platform.store.versions(asked.index or live).sort("document_id", "version")
+    documents = (column.str.join("\n").item() or "" for column in held.iter_columns())
+    return digest("evaluated", asked.index or live, live, asked.mode, file.read_bytes(), *documents)
+
+
+def is_known(platform: Platform, asked: Asked, run_id: str) -> bool:
+    """Whether the last evaluation of this index by another run found it in this very state."""
+    index = asked.index or platform.live_index()
+    against = platform.live_index() if asked.against else ""
+    known = latest_state(platform.tables, index, against, but=run_id)
+    return bool(asked.state) and asked.state == known
 
 
 def golden_questions(platform: Platform, file: Path | None = None) -> list[Question]:

@@ -327,7 +327,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     indexes = add("indexes", _indexes, show.indexes, "List the indexes and their states.")
     indexes.add_argument(
-        "--drop", metavar="NAME", help="delete an index that is retired or not finished"
+        "--drop", metavar="NAME", help="delete an index that is neither live nor previous"
     )
     promote = add("promote", _promote, show.indexes, "Make a candidate live, if it passed.")
     promote.add_argument("name")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from include.errors import ConfigurationError
+from include.stages.retire import drop
 from include.stages.review import Decision, Held, decide, held
 from include.stages.signatures import near_duplicates
 from include.wiring import Platform
@@ -50,12 +51,11 @@ def indexes(platform: Platform) -> Json:
 
 
 def drop_index(platform: Platform, name: str) -> None:
-    """Deletes an index that is retired or was never finished.
+    """Deletes an index that is a candidate, retired, or was never finished.
 
-    Raises ConfigurationError for any other one.
+    Raises ConfigurationError for one that is live or previous.
     """
-    platform.registry.remove(name)
-    platform.store.drop(name)
+    drop(platform.registry, platform.store, name)
 
 
 def quarantined(platform: Platform) -> Json:

@@ -62,3 +62,13 @@ def trend(tables: Tables, asked: str, mode: str, most: int = 50) -> list[Past]:
         Past(row["id"], row["at"], row["index"], json.loads(row["metrics"]), row["verdict"])
         for row in rows.sort("at", "id").tail(most).iter_rows(named=True)
     ]
+
+
+def latest_state(tables: Tables, index: str, against: str, *, but: str = "") -> str:
+    """The state in which the last evaluation of these found the index; "" when it is not known.
+
+    The evaluation of the run `but` does not count.
+    """
+    rows = tables.evaluations.read(["id", "at", "report"], {"index": index, "against": against})
+    reports = [row["report"] for row in rows.sort("at").iter_rows(named=True) if row["id"] != but]
+    return str(json.loads(reports[-1]).get("state", "")) if reports else ""

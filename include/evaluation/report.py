@@ -11,6 +11,7 @@ from include.evaluation import charts
 from include.evaluation.assess import Assessment, Terms
 from include.evaluation.gate import Rule
 from include.evaluation.history import Past
+from include.evaluation.questions import Question
 
 _WORST = 15
 _STYLE = """
@@ -62,7 +63,7 @@ def page(found: Findings) -> str:
         *_tags(assessed),
         *_measured(assessed),
         *_trend(found.history),
-        *_worst(assessed, {each.id: each.question for each in terms.questions}),
+        *_worst(assessed, {each.id: each for each in terms.questions}),
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -134,15 +135,19 @@ def _trend(history: Sequence[Past]) -> Iterable[str]:
         yield charts.line(points, "nDCG@10")
 
 
-def _worst(assessed: Assessment, texts: Mapping[str, str]) -> Iterable[str]:
+def _worst(assessed: Assessment, asked: Mapping[str, Question]) -> Iterable[str]:
     theirs = assessed.live.questions if assessed.live else ()
     live = {each.id: each.metrics["ndcg@10"] for each in theirs}
     rows = []
     for each in assessed.candidate.worst(_WORST):
-        row = [texts[each.id], each.id, f"{each.metrics['ndcg@10']:.4f}"]
+        row = [asked[each.id].question, each.id, f"{each.metrics['ndcg@10']:.4f}"]
         rows.append([*row, f"{live[each.id]:.4f}"] if live else row)
     yield f"<h2>The {len(rows)} questions that went worst</h2>"
     yield _table(["question", "id", "ndcg@10", *(["live"] if live else [])], rows)
+    # A synthetic question quotes its documents: an erasure finds the page by their addresses.
+    wanted = sorted({path for row in rows for path in asked[row[1]].relevant})
+    yield f"<details><summary>{len(wanted)} documents that they ask for</summary><ul>"
+    yield "".join(f"<li>{escape(path)} </li>" for path in wanted) + "</ul></details>"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

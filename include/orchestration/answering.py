@@ -17,7 +17,7 @@ def plan_answers(params: Mapping[str, Any]) -> list[Json]:
     from include.answering.batches import plan
     from include.answering.questions import parse_questions, read_uri
 
-    uri, typed = str(params["uri"]).strip(), str(params["questions"])
+    uri, typed = str(params["uri"] or "").strip(), str(params["questions"] or "")
     if bool(uri) == bool(typed.strip()):
         raise ConfigurationError(
             "The form should have the URI of a file of questions, or questions, one a line; it has "
@@ -58,5 +58,5 @@ def _asking(params: Mapping[str, Any]) -> Any:
     from include.answering.asking import Asking
     from include.answering.batches import IN_BATCHES
 
-    prompt = str(params["prompt_version"]).strip() or None
+    prompt = str(params["prompt_version"] or "").strip() or None
     return Asking(int(params["k"]), prompt=prompt, rescued=IN_BATCHES)

@@ -1,4 +1,4 @@
-"""The switches of the trigger forms."""
+"""The switches of the trigger forms. A text that may be left empty has the type null, too."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ REPAIR = Param(
 )
 TARGET = Param(
     "",
-    type="string",
+    type=["null", "string"],
     title="Target index",
     description="RAG_EMBEDDER=… RAG_CHUNK_TOKENS=…, what should differ from what is live; empty: what the settings name, or the index that is being built.",
 )
 FIRST_DAY = Param(
     "",
-    type="string",
+    type=["null", "string"],
     title="First day",
     description="Without a partition: documents first ingested from this day on, as 2026-11-21.",
 )
 LAST_DAY = Param(
     "",
-    type="string",
+    type=["null", "string"],
     title="Last day",
     description="Without a partition: documents first ingested until the end of this day.",
 )
@@ -68,26 +68,26 @@ SWITCH_TO = Param(
 )
 REASON = Param(
     "",
-    type="string",
+    type=["null", "string"],
     title="Reason to overrule the gate",
     description="A candidate that was refused, or not evaluated, goes live only with a reason.",
 )
 QUESTIONS_URI = Param(
     "",
-    type="string",
+    type=["null", "string"],
     title="File of questions",
     description="Its URI, in the lake or in a source: JSON Lines, CSV, or one question a line.",
 )
 QUESTIONS = Param(
     "",
-    type="string",
+    type=["null", "string"],
     format="multiline",
     title="Questions",
     description="Instead of a file: one question a line.",
 )
 PROMPT_VERSION = Param(
     "",
-    type="string",
+    type=["null", "string"],
     title="Prompt version",
     description="A version or a label of the prompt `answer`; empty: production, or its split.",
 )
@@ -107,4 +107,22 @@ AGAIN = Param(
     type="boolean",
     title="Again",
     description="Also try texts that could not be described before; pays for them again.",
+)
+INDEX = Param(
+    "",
+    type=["null", "string"],
+    title="Index",
+    description="What to judge; empty: the candidate beside the live index, or else the live one.",
+)
+PROMOTE = Param(
+    True,
+    type="boolean",
+    title="Promote",
+    description="A candidate that passes goes live; about one that is refused a person is asked.",
+)
+WHY = Param(
+    "",
+    type=["null", "string"],
+    title="Reason",
+    description="Kept with the index if you promote it although it was refused.",
 )

@@ -19,15 +19,15 @@ DAY = "%Y-%m-%d"
 """How a partition is named."""
 
 
-def plan_share(params: Mapping[str, str], partition_key: str | None) -> Json:
+def plan_share(params: Mapping[str, str | None], partition_key: str | None) -> Json:
     """Chooses the index and lists what it lacks of the partition's documents; registers it."""
     from include.stages.coverage import days
     from include.stages.fill import begin, share
 
     platform = connected()
-    other = _target(platform, params["target"])
+    other = _target(platform, params["target"] or "")
     begin(other.destination, run_name(), datetime.now(UTC))
-    first, last = (partition_key or params[name] for name in ("first_day", "last_day"))
+    first, last = (partition_key or params[name] or "" for name in ("first_day", "last_day"))
     within = days(first, last)
     work = share(other.destination, other.artifacts(run_name()), within=within)
     return {"values": other.settings.index_values, "work": asdict(work)}

@@ -77,6 +77,13 @@ def record_answers(answers: Iterable[Json | None]) -> dict[str, int]:
     return dict(counts)
 
 
+def who(answer: Json) -> str:
+    """The name of the person who answered."""
+    user = answer.get("responded_by_user") or {}
+    named = user.get("name") if isinstance(user, dict) else getattr(user, "name", None)
+    return str(named or "nobody: the time to answer ran out")
+
+
 def _question(document: Held, platform: Platform) -> Json:
     from include.stages.review import excerpt
 
@@ -91,10 +98,3 @@ def _question(document: Held, platform: Platform) -> Json:
         f"{document.since:%Y-%m-%d %H:%M} UTC. {old}\n\n```\n{shown}\n```"
     )
     return {"subject": f"{document.reason}: {name}", "body": body}
-
-
-def who(answer: Json) -> str:
-    """Who answered, as far as it is known."""
-    user = answer.get("responded_by_user") or {}
-    named = user.get("name") if isinstance(user, dict) else getattr(user, "name", None)
-    return str(named or "nobody: the time to answer ran out")

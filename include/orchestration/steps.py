@@ -204,6 +204,14 @@ def compact_tables(*, keep_days: int) -> Json:
     return asdict(compact(connected().upkeep, older_than=timedelta(days=keep_days)))
 
 
+def drop_retired(*, keep_days: int) -> Json:
+    """Drops indexes that were retired before the retention."""
+    from include.stages.retire import drop_retired
+
+    platform, before = connected(), datetime.now(UTC) - timedelta(days=keep_days)
+    return asdict(drop_retired(platform.registry, platform.store, before=before))
+
+
 def prune_runs(*, keep_days: int) -> Json:
     """Deletes artifacts of runs that ended before the retention."""
     from include.stages.maintain import prune

@@ -69,6 +69,15 @@ class Entries:
             )
         return self.indexes[name]
 
+    def require_droppable(self, name: str) -> None:
+        """Raises ConfigurationError for an index that is live or previous."""
+        state = self.get(name).state
+        if state in ("live", "previous"):
+            raise ConfigurationError(
+                f"Index {name!r} is {state}: only one that is a candidate, retired or building can "
+                f"be dropped."
+            )
+
     def put(self, *changed: Index) -> Entries:
         """These entries with the given indexes added or replaced."""
         return replace(self, indexes={**self.indexes, **{index.name: index for index in changed}})
@@ -140,9 +149,9 @@ class Registry:
         self.change(lambda now: _promoted(now, name, promotion))
 
     def remove(self, name: str) -> None:
-        """Forgets a retired or unfinished index.
+        """Forgets a candidate, or a retired or unfinished index.
 
-        Raises ConfigurationError for one that is live, previous or a candidate.
+        Raises ConfigurationError for one that is live or previous.
         """
         self.change(lambda now: _removed(now, name))
 
@@ -210,11 +219,7 @@ def _promoted(
 
 
 def _removed(entries: Entries, name: str) -> Entries:
-    state = entries.get(name).state
-    if state not in ("retired", "building"):
-        raise ConfigurationError(
-            f"Index {name!r} is {state}: only one that is retired or building can be dropped."
-        )
+    entries.require_droppable(name)
     rest = {other: index for other, index in entries.indexes.items() if other != name}
     return replace(entries, indexes=rest)
 

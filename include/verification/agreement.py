@@ -27,8 +27,10 @@ _DETAILS = {
 
 def agreement_findings(premises: Premises, held: Held, examined: Examined) -> Iterator[Finding]:
     """How the live index and the manifest differ; looked at twice, for a sync may be running."""
-    disagree = _disagreeing(held.manifest, examined.keys)
-    disagree = _disagreeing(*_again(premises, examined.index, disagree["document_id"].to_list()))
+    counts = _counts(premises)
+    disagree = _disagreeing(held.manifest, examined.keys, counts)
+    now = _again(premises, examined.index, disagree["document_id"].to_list())
+    disagree = _disagreeing(*now, counts)
     for kind, sentence in _DETAILS.items():
         found = disagree.filter(kind=kind).sort("uri")
         subjects = [(row["uri"], sentence.format(**row)) for row in found.iter_rows(named=True)]
@@ -43,8 +45,21 @@ def agreement_findings(premises: Premises, held: Held, examined: Examined) -> It
         yield Finding("orphan_chunks", subjects, partial(_adopt, premises, examined.index, orphans))
 
 
-def _disagreeing(manifest: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
-    """`document_id, uri, chunks, held, kind` of documents that differ; `uri` is null for orphans."""
+def _counts(premises: Premises) -> bool:
+    """Whether the manifest's counts of chunks are those of the live index.
+
+    They are of the index into which a document was ingested: after a switch, perhaps of another.
+    """
+    entries = premises.registry.read()
+    live = entries.in_state("live")
+    return entries.in_state("previous") is None and (live is None or live.promotion is None)
+
+
+def _disagreeing(manifest: pl.DataFrame, keys: pl.DataFrame, counts: bool) -> pl.DataFrame:
+    """`document_id, uri, chunks, held, kind` of documents that differ; `uri` is null for orphans.
+
+    Without `counts` only whether there are chunks is compared, not how many.
+    """
     versions = manifest.select("document_id", "known_version")
     rows = keys.join(versions, on="document_id", how="left").select(
         "id", "document_id", current=pl.col("version") == pl.col("known_version")
@@ -55,14 +70,17 @@ def _disagreeing(manifest: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     both = manifest.select("document_id", "uri", "chunks").join(
         counted, on="document_id", how="full", coalesce=True
     )
+    there, said = pl.col("held").fill_null(0), pl.col("chunks")
+    if not counts:
+        there, said = there.clip(upper_bound=1), said.clip(upper_bound=1)
     kind = (
         pl.when(pl.col("chunks").is_null())
         .then(pl.lit("orphan_chunks"))
         .when("stale")
         .then(pl.lit("stale_chunks"))
-        .when(pl.col("held").fill_null(0) < pl.col("chunks"))
+        .when(there < said)
         .then(pl.lit("missing_chunks"))
-        .when(pl.col("held") > pl.col("chunks"))
+        .when(there > said)
         .then(pl.lit("surplus_chunks"))
     )
     return both.with_columns(pl.col("held").fill_null(0), kind=kind).drop_nulls("kind")
@@ -87,7 +105,7 @@ def _addressed(examined: Examined, orphans: pl.DataFrame) -> pl.DataFrame:
 
 def _mark(premises: Premises, index: str, documents: list[str]) -> Repair:
     manifest, keys = _again(premises, index, documents)
-    still = _disagreeing(manifest, keys).filter(pl.col("chunks").is_not_null())
+    still = _disagreeing(manifest, keys, _counts(premises)).filter(pl.col("chunks").is_not_null())
     stale = keys.join(manifest, on="document_id").filter(
         (pl.col("version") != pl.col("known_version")) & (pl.col("row_hash") != "")
     )
@@ -96,6 +114,7 @@ def _mark(premises: Premises, index: str, documents: list[str]) -> Repair:
 
 
 def _adopt(premises: Premises, index: str, orphans: pl.DataFrame) -> Repair:
-    still = _disagreeing(*_again(premises, index, orphans["document_id"].to_list()))
+    now = _again(premises, index, orphans["document_id"].to_list())
+    still = _disagreeing(*now, _counts(premises))
     still = orphans.join(still.filter(kind="orphan_chunks"), on="document_id", how="semi")
     return adopt(premises, still)

@@ -72,6 +72,19 @@ def sync(child: Child) -> None:
     _exit_as_command(lambda: real_sync(platform, Switches(**child.extra))[1])
 
 
+def reembed(child: Child) -> None:
+    """`python -m include reembed` for the `days` given, into the index of the settings `target`."""
+    from include.commands.reembed import reembed as real_reembed
+    from include.indexes import of_values
+    from include.stages.coverage import days
+
+    other = of_values(child.begin(), child.extra["target"])
+    meter = PayingEmbedder(other.embedder.identity, child.register, seconds=child.request_seconds)
+    other.__dict__["embedder"] = meter
+    first, last = child.extra["days"]
+    _exit_as_command(lambda: 0 if real_reembed(other, days(first, last)) else 1)
+
+
 def maintain(child: Child) -> None:
     """What the task of `maintain_index` does, keeping no old version, `rounds` times."""
     from include.stages.maintain import compact

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,16 @@ import pytest
 from include.commands.ingest import sync
 from include.commands.query import search, searcher
 from include.commands.reembed import reembed
+from include.commands.state import drop_index
+from include.commands.verify import verify
 from include.embedding.fake import FakeEmbedder
+from include.errors import ConfigurationError
 from include.indexes import of_values
 from include.stages import publish as publish_stage
 from include.stages.coverage import coverage
 from include.stages.fill import begin, prepare_share, publish_share, share
+from include.stages.retire import drop_retired
+from include.storage.registry import Registry
 from include.wiring import Platform, new_run_id
 from tests.stages.test_promises import index_content, text_about
 
@@ -141,3 +146,49 @@ def test_an_index_of_the_other_model_is_asked_with_its_own_model(world, corpus):
     other = filled(platform)
     found = search(searcher(world(), other.index_name), "birch-two", k=1)
     assert found["hits"][0]["uri"].endswith("birch.txt")
+
+
+def test_a_retired_index_goes_after_the_retention_and_no_other(world, corpus):
+    sync(platform := world())
+    first = platform.index_name
+    names = [first]
+    for tokens in ("40", "41", "42"):
+        other = of_values(world(), {"RAG_CHUNK_TOKENS": tokens})
+        reembed(other)
+        names.append(other.index_name)
+        if tokens != "42":
+            platform.registry.promote(other.index_name)
+    states = [platform.registry.get(name).state for name in names]
+    assert states == ["retired", "previous", "live", "candidate"]
+    now = datetime.now(UTC)
+    young = drop_retired(platform.registry, platform.store, before=now - timedelta(days=1))
+    assert young.dropped == ()
+    assert verify(platform, repair=False, source=False)[0]["problems"] == []
+    gone = drop_retired(platform.registry, platform.store, before=now + timedelta(days=1))
+    assert gone.dropped == (first,)
+    assert platform.store.indexes() == sorted(names[1:])
+    assert verify(world(), repair=False, source=False)[0]["problems"] == []
+    for name in names[1:3]:
+        with pytest.raises(ConfigurationError, match="can be dropped"):
+            drop_index(platform, name)
+    drop_index(platform, names[3])
+    assert platform.store.indexes() == sorted(names[1:3])
+    again = world()
+    reembed(of_values(again, platform.settings.index_values))
+    assert again.registry.get(first).state == "candidate"
+    assert again.embedder.embedded == []
+
+
+def test_a_drop_that_was_killed_is_finished_by_the_next(world, corpus, monkeypatch):
+    sync(platform := world())
+    for tokens in ("40", "41"):
+        other = of_values(world(), {"RAG_CHUNK_TOKENS": tokens})
+        reembed(other)
+        platform.registry.promote(other.index_name)
+    later = datetime.now(UTC) + timedelta(days=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "remove", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            drop_retired(platform.registry, platform.store, before=later)
+    assert drop_retired(platform.registry, platform.store, before=later).dropped
+    assert len(platform.store.indexes()) == len(platform.registry.indexes()) == 2
