@@ -4,7 +4,7 @@ Kinds: `busy` answers 503 SlowDown to this share of requests instead of passing 
 passes them on and answers 503 all the same; `both` does one or the other; `unconditional` forgets
 the conditions of all writes; `broken` ends this share of bodies half-way; `website` answers HTML to
 everything; `denied`, `expired`, `stranger`, `forged`, `elsewhere` and `late` refuse this share of
-requests with the code of S3. ONLY limits the trouble to requests whose path contains it.
+requests with the code of S3; `slow` waits SHARE seconds before it passes a GET on. ONLY limits the trouble to requests whose path contains it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import http.client
 import random
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -42,6 +43,8 @@ class Trouble(BaseHTTPRequestHandler):
             body = self._chunks()
         hit = self.only in self.path.partition("?")[0] and self.chance.random() < self.share
         kind = self.chance.choice(["busy", "forgetful"]) if self.kind == "both" else self.kind
+        if kind == "slow" and self.command == "GET":
+            time.sleep(self.share)
         if kind == "website":
             self._send(200, [("Content-Type", "text/html")], b"<html><p>Welcome!</p></html>")
         elif hit and kind == "busy":
