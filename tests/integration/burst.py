@@ -41,38 +41,44 @@ class Burst:
         again = self._some(share // 5 if number else 0)
         deleted = self._some(share // 10 if number else 0)
         names = [f"burst-{number}-{each}.md" for each in range(share - len(again))]
-        silent = max(1, share // 300)  # of each kind: 1 % of the PUTs in all
+        silent = max(1, share // 250)  # of each kind
         self._put(names[silent:], "First", number)
         self._put(again[silent:], "Next", number)
         self._delete(deleted[silent:])
         late = self._some(share // 20) + self.gone[-share // 40 :]
         self.cloud.repeat(self.chance.sample(late, len(late)))
         self.done["repeated"] += len(late)
-        self.cloud.notify(False)
-        for change in (
-            lambda: self._put(names[:silent], "Unheard", number),
-            lambda: self._put(again[:silent], "Unheard next", number),
-            lambda: self._delete(deleted[:silent]),
-        ):
-            self.done["lost"] += change()
-        self.cloud.notify(True)
+        self._unheard(names[:silent], again[:silent], deleted[:silent], number)
         self.done["overwrites"] += len(again)
         self.alive = sorted({*self.alive, *names} - {*deleted})
         self.gone += deleted
 
+    def last_unheard(self) -> None:
+        """One change of each kind of which nobody ever hears, and no later event wakes anybody."""
+        again, deleted = self._some(2)
+        self._unheard(["burst-unheard.md"], [again], [deleted], WAVES)
+
+    def _unheard(
+        self, new: Sequence[str], again: Sequence[str], deleted: Sequence[str], wave: int
+    ) -> None:
+        self.cloud.notify(False)
+        self._put(new, "Unheard", wave)
+        self._put(again, "Unheard next", wave)
+        self._delete(deleted)
+        self.done["lost"] += len(new) + len(again) + len(deleted)
+        self.cloud.notify(True)
+
     def _some(self, count: int) -> list[str]:
         return self.chance.sample(self.alive, min(count, len(self.alive)))
 
-    def _put(self, names: Sequence[str], edition: str, wave: int) -> int:
+    def _put(self, names: Sequence[str], edition: str, wave: int) -> None:
         self.cloud.put_all((name, f"{edition} text of {name} in wave {wave}.") for name in names)
         self.done["puts"] += len(names)
-        return len(names)
 
-    def _delete(self, names: Sequence[str]) -> int:
+    def _delete(self, names: Sequence[str]) -> None:
         for name in names:
             self.cloud.delete(name)
         self.done["deletions"] += len(names)
-        return len(names)
 
 
 def texts(cloud: Cloud) -> dict[str, str]:

@@ -90,6 +90,7 @@ def burst(cloud: Cloud, airflow: AirflowApi, count: int) -> dict[str, object]:
     )
     say(f"burst written after {time.monotonic() - began:.0f} s: {made.done}")
     until(lambda: cloud.waiting() == 0 and not busy(airflow))
+    made.last_unheard()
     missing = behind()
     say(f"before the sweep, {missing} documents are behind after {time.monotonic() - began:.0f} s")
     # What `RAG_WATCH_SWEEP_MINUTES` does by itself: a run that no event woke.
