@@ -9,6 +9,7 @@ for every S3 call that knows them, as boto3 names them (`RequestPayer`, `ServerS
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -49,13 +50,19 @@ class S3Access:
             )
         self._connection = connection
         self._extra: Mapping[str, Any] = connection.extra if connection else {}
+        self._opening = threading.Lock()
 
     def __repr__(self) -> str:
         return f"S3Access({self._endpoint_url('s3') or 'Amazon S3'!r})"
 
-    @functools.cached_property
+    @property
     def client(self) -> BaseClient:
         """The S3 client, which retries by itself; one for all threads."""
+        with self._opening:
+            return self._client
+
+    @functools.cached_property
+    def _client(self) -> BaseClient:
         from botocore.config import Config
 
         settings = {**_DEFAULTS, **self._object("config_kwargs")}

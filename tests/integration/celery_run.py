@@ -36,7 +36,7 @@ from tests.faults.airflow_kills import _REGISTERED
 from tests.faults.corpus import Corpus
 from tests.faults.paying import paid
 from tests.integration.servers import postgresql, redis
-from tests.s3.stores import served
+from tests.s3.stores import Store, served
 from tools.airflow_api import AirflowApi, UnreachableError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +106,19 @@ class Deployment:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=15220)
-    port = parser.parse_args().port
+    with deployed(parser.parse_args().port) as (deployment, airflow, store):
+        for number in (1, 2):
+            deployment.worker(number)
+        figures = measured(deployment, airflow, store)
+    print(json.dumps(figures, indent=1))
+    return 0 if figures["nothing_lost"] and figures["paid_again"] <= BATCH_TEXTS else 1
+
+
+@contextmanager
+def deployed(
+    port: int, charge: str = _REGISTERED, **settings: str
+) -> Iterator[tuple[Deployment, AirflowApi, Store]]:
+    """Everything but the workers; `charge` is what the fake embedder does before it answers."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         root.chmod(0o755)
@@ -122,15 +134,12 @@ def main() -> int:
         }
         (root / "state").mkdir()
         (root / "state" / "passwords.json").write_text('{"admin": "unused"}')
-        deployment = Deployment(root, port, environment(root, port, hosts, store.connection()))
-        copy_of_the_repository(deployment.copy)
+        values = environment(root, port, hosts, store.connection()) | settings
+        deployment = Deployment(root, port, values)
+        copy_of_the_repository(deployment.copy, charge)
         deployment.init()
         stack.enter_context(started(deployment))
-        figures = measured(
-            deployment, AirflowApi(f"http://127.0.0.1:{port}", "admin", "unused"), store
-        )
-    print(json.dumps(figures, indent=1))
-    return 0 if figures["nothing_lost"] and figures["paid_again"] <= BATCH_TEXTS else 1
+        yield deployment, AirflowApi(f"http://127.0.0.1:{port}", "admin", "unused"), store
 
 
 def environment(root: Path, port: int, hosts: Mapping[str, str], s3: str) -> dict[str, str]:
@@ -184,7 +193,7 @@ def dockerfile_environment() -> str:
     return text[text.rindex("ENV ") :]
 
 
-def copy_of_the_repository(copy: Path) -> None:
+def copy_of_the_repository(copy: Path, charge: str) -> None:
     left_out = shutil.ignore_patterns(".*", "data", "__pycache__")
     shutil.copytree(ROOT, copy, ignore=left_out)
     shutil.copy(ROOT / ".airflowignore", copy)
@@ -192,7 +201,7 @@ def copy_of_the_repository(copy: Path) -> None:
         copy / "include" / "embedding" / "fake.py",
         "        self.embedded.extend(texts)\n",
     )
-    fake.write_text(fake.read_text().replace(charged, _REGISTERED + charged, 1))
+    fake.write_text(fake.read_text().replace(charged, charge + charged, 1))
 
 
 @contextmanager
@@ -204,8 +213,6 @@ def started(deployment: Deployment) -> Iterator[None]:
             deployment.start(name, SERVICES[name]["command"] + skip)
         until(lambda: answers(deployment.port), 300)
         deployment.start("scheduler", SERVICES["scheduler"]["command"])
-        for number in (1, 2):
-            deployment.worker(number)
         yield
     finally:
         kept = os.environ.get("CELERY_RUN_LOGS")
@@ -215,7 +222,7 @@ def started(deployment: Deployment) -> Iterator[None]:
             shutil.copytree(deployment.root, kept, dirs_exist_ok=True, ignore=shutil.ignore_patterns("copy", "postgres", "redis", "state"))  # fmt: skip
 
 
-def measured(deployment: Deployment, airflow: AirflowApi, store: Any) -> dict[str, Any]:
+def measured(deployment: Deployment, airflow: AirflowApi, store: Store) -> dict[str, Any]:
     client, corpus = store.access().client, Corpus(deployment.root / "inbox", 60, 8)
     corpus.write()
 

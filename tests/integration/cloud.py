@@ -65,6 +65,11 @@ class Cloud:
         """Deletes a document."""
         self.s3.delete_object(Bucket=BUCKET, Key=PREFIX + name)
 
+    def text(self, name: str) -> str:
+        """What a document says."""
+        body = self.s3.get_object(Bucket=BUCKET, Key=PREFIX + name)["Body"].read()
+        return str(body, "utf-8")
+
     def names(self) -> set[str]:
         """What the bucket holds."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=PREFIX)

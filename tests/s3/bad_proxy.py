@@ -1,10 +1,10 @@
-"""A proxy before an S3 API that makes trouble: `python -m tests.s3.bad_proxy ENDPOINT KIND SHARE`.
+"""A proxy before an S3 API that makes trouble: `python -m tests.s3.bad_proxy ENDPOINT KIND SHARE [ONLY]`.
 
 Kinds: `busy` answers 503 SlowDown to this share of requests instead of passing them on; `forgetful`
 passes them on and answers 503 all the same; `both` does one or the other; `unconditional` forgets
 the conditions of all writes; `broken` ends this share of bodies half-way; `website` answers HTML to
 everything; `denied`, `expired`, `stranger`, `forged`, `elsewhere` and `late` refuse this share of
-requests with the code of S3.
+requests with the code of S3; `slow` waits SHARE seconds before it passes a GET on. ONLY limits the trouble to requests whose path contains it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import http.client
 import random
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -32,7 +33,7 @@ class Trouble(BaseHTTPRequestHandler):
     """Passes a request on, or not."""
 
     protocol_version = "HTTP/1.1"
-    target, kind, share = "", "", 0.0
+    target, kind, share, only = "", "", 0.0, ""
     chance = random.Random(7)
 
     def answer(self) -> None:
@@ -40,8 +41,10 @@ class Trouble(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.headers.get("Transfer-Encoding") == "chunked":
             body = self._chunks()
-        hit = self.chance.random() < self.share
+        hit = self.only in self.path.partition("?")[0] and self.chance.random() < self.share
         kind = self.chance.choice(["busy", "forgetful"]) if self.kind == "both" else self.kind
+        if kind == "slow" and self.command == "GET":
+            time.sleep(self.share)
         if kind == "website":
             self._send(200, [("Content-Type", "text/html")], b"<html><p>Welcome!</p></html>")
         elif hit and kind == "busy":
@@ -120,7 +123,7 @@ class Server(ThreadingHTTPServer):
 
 def main() -> None:
     """Serves until it is killed."""
-    endpoint, Trouble.kind, share = sys.argv[1:4]
+    endpoint, Trouble.kind, share, Trouble.only = [*sys.argv[1:], ""][:4]
     Trouble.target, Trouble.share = urlsplit(endpoint).netloc, float(share)
     server = Server(("127.0.0.1", 0), Trouble)
     print(server.server_port, flush=True)
