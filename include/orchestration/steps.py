@@ -232,14 +232,18 @@ def forget_unused(*, keep_days: int) -> Json:
 
 
 def connected() -> Platform:
-    """The platform under the settings of this process and the budgets of the Variable."""
-    budgets = Variable.get("rag_budgets", default=None, deserialize_json=True)
-    platform = Platform(Settings.from_environment(), AirflowDeployment())
-    if budgets is not None:
-        platform = platform.with_budgets(budgets)
+    """The platform of this task, which pays for what is called through it."""
+    platform = configured()
     index = getattr(get_current_context().get("ti"), "map_index", None)
     platform.caller = Caller.from_environment(map_index=-1 if index is None else index)
     return platform
+
+
+def configured() -> Platform:
+    """The platform under the settings of this process and the budgets of the Variable."""
+    budgets = Variable.get("rag_budgets", default=None, deserialize_json=True)
+    platform = Platform(Settings.from_environment(), AirflowDeployment())
+    return platform if budgets is None else platform.with_budgets(budgets)
 
 
 def _ingesting() -> Platform:

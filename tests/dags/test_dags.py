@@ -70,6 +70,17 @@ def test_every_dag_is_a_runbook_with_owner_tags_retries_and_timeouts(dags, dag_i
             assert task.doc or task.python_callable.__doc__
 
 
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_every_task_shows_what_it_paid_however_it_ends(dags, dag_id):
+    for task in dags[dag_id].tasks:
+        for end in ("success", "failure", "retry", "skipped"):
+            # A mapped task keeps it in what it is made with.
+            held = getattr(task, "partial_kwargs", None) or vars(task)
+            callback = held[f"on_{end}_callback"]
+            callback = callback[0] if isinstance(callback, list) else callback
+            assert callback.func.__module__ == "include.orchestration.callbacks"
+
+
 def test_no_dag_file_is_longer_than_ninety_lines():
     for file in (REPOSITORY / "dags").glob("*.py"):
         assert len(file.read_text().splitlines()) <= 92, file.name
