@@ -66,7 +66,7 @@ def record_answers(answers: Iterable[Json | None]) -> dict[str, int]:
     for name, answer in zip(names, answers, strict=True):
         if answer and name in open_now:
             chosen = CHOICES[answer["chosen_options"][0]]
-            decide(platform.tables, [name], chosen, by=_who(answer), now=datetime.now(UTC))
+            decide(platform.tables, [name], chosen, by=who(answer), now=datetime.now(UTC))
             counts[chosen] += 1
     if not counts["release"] + counts["drop"]:
         raise AirflowSkipException(f"Nothing for ingestion to do: {dict(counts) or 'no answers'}.")
@@ -89,7 +89,8 @@ def _question(document: Held, platform: Platform) -> Json:
     return {"subject": f"{document.reason}: {name}", "body": body}
 
 
-def _who(answer: Json) -> str:
+def who(answer: Json) -> str:
+    """The name of whoever answered."""
     user = answer.get("responded_by_user") or {}
     named = user.get("name") if isinstance(user, dict) else getattr(user, "name", None)
     return str(named or "nobody: the time to answer ran out")

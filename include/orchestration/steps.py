@@ -109,6 +109,7 @@ def prepare_documents(changes: Json) -> Json:
 
 def pass_gate(prepared: Json) -> list[Json]:
     """Validates documents and chunks, then plans the batches to embed."""
+    from include.orchestration.approval import ask_if_dear
     from include.stages.accepted import Accepted
     from include.stages.batch import batch
     from include.stages.check import check
@@ -118,11 +119,13 @@ def pass_gate(prepared: Json) -> list[Json]:
     artifacts = _artifacts(platform)
     now = datetime.now(UTC)
     checked = check(load(Prepared, prepared), platform.gate, artifacts, platform.tables, now=now)
+    accepted = Accepted(checked, artifacts)
     to_embed = batch(
-        Accepted(checked, artifacts),
+        accepted,
         platform.cache,
         max_tasks=platform.settings.max_mapped_tasks,
     )
+    ask_if_dear(platform, accepted, to_embed)
     artifacts.write_json("accepted", {"checked": asdict(checked), "to_embed": asdict(to_embed)})
     return [asdict(each) for each in to_embed.batches]
 
