@@ -22,10 +22,9 @@ from typing import Any, Protocol
 from include.errors import PlatformError
 from include.observability.log import report, warn
 from include.settings import Budgets
+from include.spending.alerts import SHARES, Alert, dear
 
 XCOM_KEY = "token_usage"
-SHARES = (50, 80, 100)
-"""Percentages of a budget that are told when they are crossed."""
 Context = Mapping[str, Any]
 
 
@@ -75,6 +74,14 @@ class Spending(Protocol):
 
     def of_run(self, run: str) -> Decimal:
         """What a run has cost so far, this task included."""
+        ...
+
+    def usual(self, task: TaskKey) -> Decimal | None:
+        """What a run of this Dag usually costs; None while that is not known."""
+        ...
+
+    def troubles(self, task: TaskKey) -> Sequence[Alert]:
+        """What is wrong with the task's own calls: many failed, or were slow."""
         ...
 
     def today(self) -> Decimal:
@@ -142,6 +149,15 @@ def _of_lake() -> Spending:
 
 
 _PAYING = "include.spending.account"
+
+
+def _unusual(key: TaskKey, own: Decimal, run: Decimal, usual: Decimal | None) -> str | None:
+    """A sentence when this task's own cost has made the run far dearer than usual."""
+    name = f"Run {key.run}"
+    found = None if dear(name, run - own, usual) else dear(name, run, usual)
+    return found.message if found else None
+
+
 _ENDS = {
     "success": "succeeded",
     "failure": "failed",
@@ -161,11 +177,13 @@ def _publish(context: Context, ended: str, spending: Spending, notify: Sequence[
     task.xcom_push(XCOM_KEY, usage.as_json())
     report("usage", task=f"{key.dag}.{key.task}", map_index=key.map_index, ended=ended, **usage.as_json())  # fmt: skip
     limits, own = spending.budgets, usage.cost_usd
-    run = spending.of_run(key.run) if limits.run_usd else Decimal(0)
+    run = spending.of_run(key.run)
     day = spending.today() if limits.daily_usd else Decimal(0)
     for told in (
         crossed(f"Run {key.run}", own, run, limits.run_usd),
         crossed("Today", own, day, limits.daily_usd),
+        _unusual(key, own, run, spending.usual(key) if own else None),
+        *(each.message for each in spending.troubles(key)),
     ):
         if told:
             warn(told)
