@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 
 from include.commands.ingest import plan, sync
+from include.commands.main import main
 from include.commands.reembed import reembed, target
 from include.commands.state import status
 from include.errors import ApprovalError, BudgetError, ConfigurationError
@@ -231,3 +232,21 @@ def test_a_fill_of_another_index_asks_too_and_ingestion_leaves_it_behind(connect
     assert len(api.rows()) == calls
     reembed(target(approving(connected(RAG_EMBEDDER="fake:32", **APPROVAL), "1"), other))
     assert len(api.rows()) == calls + 1
+
+
+def test_the_command_line_stops_with_status_1_and_takes_an_approval(
+    connected, api, environment, inbox, monkeypatch, capsys
+):
+    (inbox / "a.txt").write_text("One document.")
+    world = {**environment, **api.environment(), **APPROVAL}
+    for name, value in (world | {"RAG_EMBEDDER": "openai:stand-in-embed@32"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AIRFLOW_VAR_RAG_BUDGETS", '{"approval_usd": "0"}')
+    assert main(["sync"]) == 1
+    assert "--approve-usd 0.00000004" in capsys.readouterr().err
+    assert api.rows() == []
+    for wrong in ("much", "-1", "nan"):
+        with pytest.raises(SystemExit):
+            main(["sync", "--approve-usd", wrong])
+    assert main(["sync", "--approve-usd", "0.00000004"]) == 0
+    assert len(api.rows()) == 1
