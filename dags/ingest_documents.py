@@ -1,20 +1,18 @@
-"""Makes the index equal to the source: prepare → gate → embed → publish.
+"""Makes the index equal to the source: prepare → gate → approve → embed → publish.
 
 **What it does.** Plans against the manifest (an event only wakes it up; the listing is the truth),
 reads and chunks what changed, sets unusable documents aside with a reason, embeds the texts no
-model has seen yet in a bounded number of mapped batches, and publishes everything in one atomic
-commit. Readers see the old version of a document until its new one is complete. Emits
-`chunk_index` with the counts.
+model has seen yet in mapped batches (above `approval_usd`, `approve` asks a person first), and
+publishes all in one commit; until then readers see the old versions. Emits `chunk_index`.
 
-**When it runs.** When `raw_documents` is updated; by hand with the form; or as
-`airflow dags test ingest_documents`, where it makes its own plan. A run that finds nothing to do
-skips its tasks and embeds nothing.
+**When it runs.** When `raw_documents` is updated, by hand, or as `airflow dags test
+ingest_documents`. A run that finds nothing to do skips its tasks and embeds nothing.
 
 **When it fails.** `gate`: more than `RAG_MAX_BAD_FRACTION` of the documents were bad, so nothing
 was published; open the report named in the log. `embed`: the model or its endpoint failed; what
 was embedded is cached, so clearing the task pays only for the rest. `publish`: the lake could not
-be written; clear it. `withheld`: the plan wanted to delete more documents than
-`max_delete_fraction` allows; additions went in, deletions wait for `allow_deletions`.
+be written; clear it. `withheld`: more documents are gone than `max_delete_fraction` allows; they
+wait for `allow_deletions`. Rejected or unanswered for a day: all stays as it was; it asks again.
 
 **Who cares.** Everybody who searches: until then they read yesterday's documents.
 """
@@ -24,6 +22,7 @@ from __future__ import annotations
 from airflow.sdk import Asset, dag, task
 
 from include.orchestration import steps
+from include.orchestration.approval import SpendingApproval
 from include.orchestration.assets import CHUNK_INDEX, QUARANTINE, RAW_DOCUMENTS
 from include.orchestration.defaults import COMMIT, EMBED, LIGHT, SHARED, START, STEADY
 from include.orchestration.params import ALLOW_DELETIONS, REBUILD, REREAD
@@ -80,10 +79,10 @@ def ingest_documents() -> None:
         """Emits `quarantine` when documents were set aside."""
         steps.tell_reviewers(receipt, outlet_events[QUARANTINE])
 
-    batches = gate(prepare(plan()))
+    batches, approved = gate(prepare(plan())), SpendingApproval(task_id="approve")
     published = publish()
-    batches >> embed.expand(batch=batches) >> published >> keep_others()
-    batches >> published
+    batches >> approved >> embed.expand(batch=batches) >> published >> keep_others()
+    approved >> published
     withheld(published)
     tell_reviewers(published)  # type: ignore[arg-type, misc]
 

@@ -2,7 +2,7 @@
 
 **What it does.** Takes the documents first ingested on the partition's day, compares the target index
 with the manifest, chunks what it lacks from the texts in the lake (no source is read), embeds what
-its model has not seen, and publishes it into the target. Readers stay with the live index, and
+its model has not seen (above `approval_usd` it asks a person first), and publishes. Readers stay with the live index, and
 ingestion keeps both complete. When the target lacks nothing any more, it becomes a candidate and
 `index_candidate` wakes `evaluate_retrieval`, which promotes or refuses it.
 
@@ -23,6 +23,7 @@ from __future__ import annotations
 from airflow.sdk import Asset, CronPartitionTimetable, dag, task
 
 from include.orchestration import reembedding
+from include.orchestration.approval import SpendingApproval
 from include.orchestration.assets import INDEX_CANDIDATE
 from include.orchestration.defaults import COMMIT, EMBED, LIGHT, SHARED, START, STEADY
 from include.orchestration.params import FIRST_DAY, LAST_DAY, TARGET
@@ -67,9 +68,10 @@ def reembed_corpus() -> None:
         reembedding.announce_candidate(filled, outlet_events[INDEX_CANDIDATE])
 
     planned = plan()
-    batches = prepare(planned)
+    batches, approved = prepare(planned), SpendingApproval(task_id="approve")
     published = publish(planned)
-    batches >> embed.partial(planned=planned).expand(batch=batches) >> published
+    batches >> approved >> embed.partial(planned=planned).expand(batch=batches) >> published
+    approved >> published
     announce(published)  # type: ignore[arg-type, misc]
 
 

@@ -9,6 +9,7 @@
         ├── LakeError           the lake cannot be used: newer format, damaged, full disk
         ├── ModelError          an embedding model is missing or gives wrong vectors
         ├── BudgetError         a budget is used up: what was paid is kept, a later run goes on
+        ├── ApprovalError       a run would cost more than it may without a person's approval
         ├── GateError           a run-level quality rule refused the run
         └── DocumentError       one document is unusable: quarantine it, go on with the rest
 
@@ -52,6 +53,10 @@ class ModelError(PermanentError):
 
 class BudgetError(PermanentError):
     """A budget does not allow the next call, and it was not made."""
+
+
+class ApprovalError(PermanentError):
+    """A run would cost more than `approval_usd`, and nobody has approved it: nothing was paid."""
 
 
 class GateError(PermanentError):

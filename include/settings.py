@@ -227,6 +227,11 @@ class Budgets:
     run_usd: Decimal | None = None
     approval_usd: Decimal | None = None
 
+    def approving(self, amount: Decimal) -> Budgets:
+        """These limits where a person has approved so much."""
+        limit = self.approval_usd
+        return self if limit is None else replace(self, approval_usd=max(limit, amount))
+
     @classmethod
     def parse(cls, raw: Mapping[str, object], name: str = "rag_budgets") -> Budgets:
         """Budgets from the Variable's mapping; an unknown or absurd entry is an error."""

@@ -218,6 +218,12 @@ class Platform:
         provider = self.remote.endpoint.provider
         return self.spending.estimate(provider, self.embedder.identity.model, tokens)
 
+    def require_approval(self, tokens: int) -> None:
+        """Raises ApprovalError when embedding so many tokens is for a person to decide."""
+        from include.spending.approval import require_approval
+
+        require_approval(self.embedding_cost(tokens), tokens, self.settings.budgets)
+
     @cached_property
     def model(self) -> ModelFolder:
         """The local embedding model's folder and identity, found without loading it."""
@@ -446,6 +452,7 @@ class Platform:
             embedder=self.cached_embedder,
             lease=self.embedding_lease,
             max_tasks=self.settings.max_mapped_tasks,
+            require_approval=self.require_approval,
         )
 
     def live_index(self) -> str:

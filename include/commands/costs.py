@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import ConfigurationError
+from include.spending.alerts import alerts
 from include.spending.costs import costs
 from include.spending.ledger import Ledger, today_utc
 from include.spending.reconcile import read_export, reconcile
@@ -21,7 +22,9 @@ def spent(platform: Platform, *, days: int, by: str) -> Json:
         raise ConfigurationError(f"--days should be at least 1, is {days}.")
     since = today_utc() - timedelta(days=days - 1)
     ledger = Ledger(platform.lake.objects)
-    return {"since": since.isoformat()} | costs(ledger.entries(since), by)
+    entries = list(ledger.entries(since))
+    told = [each.as_json() for each in alerts(entries, platform.settings.budgets)]
+    return {"since": since.isoformat()} | costs(entries, by) | {"alerts": told}
 
 
 def compared(platform: Platform, file: Path) -> tuple[Json, int]:
@@ -55,6 +58,7 @@ def show_costs(answer: Json) -> str:
         f"{'$' + each['cost_usd']:>16}  {each['calls']:>7} calls  {each[answer['by']]}"
         for each in answer["groups"]
     ]
+    lines += [f"Alert: {each['message']}" for each in answer["alerts"]]
     return "\n".join(lines)
 
 

@@ -112,6 +112,7 @@ def _embed(platform: Platform, accepted: Accepted) -> ToEmbed:
     to_embed = _batches(platform, accepted)
     if not to_embed.batches:
         return to_embed
+    platform.require_approval(to_embed.tokens)
     with platform.embedding_lease(accepted.artifacts.run_id).held() as waited:
         if waited:
             to_embed = _batches(platform, accepted)

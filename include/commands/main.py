@@ -7,7 +7,8 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import fields, replace
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_to_stderr(verbose=chosen.json or chosen.verbose)
     try:
         load_env_file()
-        with closing(Platform(Settings.from_environment())) as platform:
+        with closing(Platform(_settings(chosen))) as platform:
             answer, status = chosen.run(platform, chosen)
     except KeyboardInterrupt:
         print(
@@ -48,6 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
     return int(status)
+
+
+def _settings(chosen: argparse.Namespace) -> Settings:
+    settings = Settings.from_environment()
+    approved = getattr(chosen, "approve_usd", None)
+    if approved is None:
+        return settings
+    return replace(settings, budgets=settings.budgets.approving(approved))
 
 
 def _plan(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
@@ -285,8 +294,11 @@ def _parser() -> argparse.ArgumentParser:
         )
         if name == "plan":
             _add_target(command, default=None)
+        else:
+            _add_approval(command)
     reembed = add("reembed", _reembed, show.plain, "Fill another index beside the live one.")
     _add_target(reembed, default="")
+    _add_approval(reembed)
     search = add("search", _search, show.hits, "Find the chunks that match a text.")
     search.add_argument("text")
     search.add_argument("-k", type=int, default=10, help="how many hits (default 10)")
@@ -415,6 +427,25 @@ def _add_target(command: argparse.ArgumentParser, default: str | None) -> None:
         command.add_argument(
             f"--{side}-day", default="", help=f"the {side} day of ingestion, as 2026-11-21"
         )
+
+
+def _add_approval(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--approve-usd",
+        type=_amount,
+        metavar="AMOUNT",
+        help="spend up to so much on embeddings, although it is more than approval_usd",
+    )
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        raise argparse.ArgumentTypeError(f"should be an amount of USD of at least 0, is {text!r}")
+    return amount
 
 
 def _add_spending(add: Callable[..., Any]) -> None:

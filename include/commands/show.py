@@ -91,6 +91,7 @@ def status(answer: Json) -> str:
             f"Chunks      {answer['chunks']}  ({answer['embeddings']} embeddings cached)",
             f"Last sync   {last['finished_at'] if last else 'never'}",
             f"Spent today ${answer['spend_today_usd']}",
+            *(f"Alert       {each['message']}" for each in answer["alerts"]),
         ]
     )
 

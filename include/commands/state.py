@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from include.errors import ConfigurationError
+from include.spending.alerts import alerts
+from include.spending.ledger import today_utc, total
 from include.stages.retire import drop
 from include.stages.review import Decision, Held, decide, held
 from include.stages.signatures import near_duplicates
@@ -21,6 +23,7 @@ def status(platform: Platform) -> Json:
     live = platform.registry.live()
     database = platform.database
     aside = held(platform.tables)
+    called = list(platform.spending.ledger.entries(today_utc()))
     embeddings = [name for name in database.names() if name.startswith("embeddings_")]
     return {
         "documents": platform.tables.documents.count(),
@@ -33,7 +36,8 @@ def status(platform: Platform) -> Json:
         "live_index": live.name if live else None,
         "indexes": [asdict(entry) for entry in platform.registry.indexes()],
         "last_sync": platform.registry.last_sync(),
-        "spend_today_usd": f"{platform.spending.spent_today():f}",
+        "spend_today_usd": f"{total(called):f}",
+        "alerts": [each.as_json() for each in alerts(called, platform.settings.budgets)],
         "source": list(platform.settings.source.uris),
         "lake": platform.settings.lake_uri,
     }

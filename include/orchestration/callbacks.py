@@ -2,7 +2,7 @@
 
     from include.orchestration.callbacks import usage_callbacks
 
-    @dag(default_args={**usage_callbacks(spending)})
+    @dag(default_args=usage_callbacks())
 
 On success, failure, retry and skip the task's usage goes to the XCom `token_usage`, the log gets one
 event, and whoever is to be notified hears of each budget share that this task has crossed. The
@@ -12,6 +12,7 @@ tasks may have started before one runs.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,10 +22,9 @@ from typing import Any, Protocol
 from include.errors import PlatformError
 from include.observability.log import report, warn
 from include.settings import Budgets
+from include.spending.alerts import SHARES, Alert, dear
 
 XCOM_KEY = "token_usage"
-SHARES = (50, 80, 100)
-"""Percentages of a budget that are told when they are crossed."""
 Context = Mapping[str, Any]
 
 
@@ -76,6 +76,14 @@ class Spending(Protocol):
         """What a run has cost so far, this task included."""
         ...
 
+    def usual(self, task: TaskKey) -> Decimal | None:
+        """What a run of this Dag usually costs; None while that is not known."""
+        ...
+
+    def troubles(self, task: TaskKey) -> Sequence[Alert]:
+        """What is wrong with the task's own calls: many failed, or were slow."""
+        ...
+
     def today(self) -> Decimal:
         """What the present day (UTC) has cost so far, this task included."""
         ...
@@ -86,17 +94,21 @@ Notify = Callable[[Context, str], None]
 
 
 def usage_callbacks(
-    spending: Callable[[], Spending], notify: Sequence[Notify] = ()
+    spending: Callable[[], Spending] | None = None, notify: Sequence[Notify] = ()
 ) -> dict[str, Callable[[Context], None]]:
     """Callbacks by the names that `default_args` and tasks take.
 
-    `spending` opens the ledger, in the task's process. `notify` is told of budget shares beside the
-    log; `notifier` makes one of any Airflow notifier.
+    `spending` opens the ledger, in the task's process: by default that of the lake, and only for
+    tasks that can have paid. `notify` is told of budget shares beside the log; `notifier` makes
+    one of any Airflow notifier.
     """
 
     def publish(ended: str, context: Context) -> None:
         try:
-            _publish(context, ended, spending(), notify)
+            if spending is not None:
+                _publish(context, ended, spending(), notify)
+            elif _may_have_paid(context):
+                _publish(context, ended, _of_lake(), notify)
         except PlatformError as error:
             # The task has ended as it has; the ledger still holds what it cost.
             warn(f"The usage of {context['ti'].task_id!r} is not attached to its run: {error}")
@@ -123,6 +135,29 @@ def crossed(name: str, own: Decimal, spent: Decimal, limit: Decimal | None) -> s
     return f"{name} has reached {shares[-1]} % of its budget: ${spent:f} of ${limit:f}."
 
 
+def _may_have_paid(context: Context) -> bool:
+    """False is certain: every payment loads its module, and an earlier try may have been killed."""
+    return _PAYING in sys.modules or context["ti"].try_number > 1
+
+
+def _of_lake() -> Spending:
+    from include.orchestration.spent import LedgerSpending
+    from include.orchestration.steps import configured
+
+    platform = configured()
+    return LedgerSpending(platform.spending.ledger, platform.settings.budgets)
+
+
+_PAYING = "include.spending.account"
+
+
+def _unusual(key: TaskKey, own: Decimal, run: Decimal, usual: Decimal | None) -> str | None:
+    """A sentence when this task's own cost has made the run far dearer than usual."""
+    name = f"Run {key.run}"
+    found = None if dear(name, run - own, usual) else dear(name, run, usual)
+    return found.message if found else None
+
+
 _ENDS = {
     "success": "succeeded",
     "failure": "failed",
@@ -142,9 +177,13 @@ def _publish(context: Context, ended: str, spending: Spending, notify: Sequence[
     task.xcom_push(XCOM_KEY, usage.as_json())
     report("usage", task=f"{key.dag}.{key.task}", map_index=key.map_index, ended=ended, **usage.as_json())  # fmt: skip
     limits, own = spending.budgets, usage.cost_usd
+    run = spending.of_run(key.run)
+    day = spending.today() if limits.daily_usd else Decimal(0)
     for told in (
-        crossed(f"Run {key.run}", own, spending.of_run(key.run), limits.run_usd),
-        crossed("Today", own, spending.today(), limits.daily_usd),
+        crossed(f"Run {key.run}", own, run, limits.run_usd),
+        crossed("Today", own, day, limits.daily_usd),
+        _unusual(key, own, run, spending.usual(key) if own else None),
+        *(each.message for each in spending.troubles(key)),
     ):
         if told:
             warn(told)

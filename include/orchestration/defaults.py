@@ -1,5 +1,6 @@
 """What the Dags share: owner, start date, and retries, timeouts and pools by kind of task.
 
+Every task that paid shows its usage and cost when it ends, see include/orchestration/callbacks.py.
 Transient errors are retried with growing delays; permanent ones (see include/errors.py) fail the
 task at once, because the same input would fail again.
 """
@@ -12,6 +13,7 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from include.errors import PermanentError
+from include.orchestration.callbacks import usage_callbacks
 from include.settings import EmbedWorkers
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,6 +27,7 @@ SHARED: dict[str, Any] = {
     "retry_policy": ExceptionRetryPolicy(
         rules=[RetryRule(exception=PermanentError, action=RetryAction.FAIL)]
     ),
+    **usage_callbacks(),
 }
 
 LIGHT: dict[str, Any] = {"execution_timeout": timedelta(minutes=30)}

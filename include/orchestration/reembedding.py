@@ -11,6 +11,7 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.errors import ConfigurationError
+from include.orchestration.approval import ask_if_dear
 from include.orchestration.steps import connected, load, run_name
 from include.wiring import Platform
 
@@ -42,6 +43,7 @@ def prepare_batches(planned: Json) -> list[Json]:
         load(Share, planned["work"]), platform.chunker, platform.destination, artifacts
     )
     to_embed = platform.filler.batches(accepted)
+    ask_if_dear(platform, accepted, to_embed)
     artifacts.write_json("prepared", asdict(accepted.checked.prepared))
     return [asdict(each) for each in to_embed.batches]
 

@@ -119,6 +119,7 @@ def prepare_documents(changes: Json) -> Json:
 
 def pass_gate(prepared: Json) -> list[Json]:
     """Validates documents and chunks, then plans the batches to embed."""
+    from include.orchestration.approval import ask_if_dear
     from include.stages.accepted import Accepted
     from include.stages.batch import batch
     from include.stages.check import check
@@ -128,11 +129,13 @@ def pass_gate(prepared: Json) -> list[Json]:
     artifacts = _artifacts(platform)
     now = datetime.now(UTC)
     checked = check(load(Prepared, prepared), platform.gate, artifacts, platform.tables, now=now)
+    accepted = Accepted(checked, artifacts)
     to_embed = batch(
-        Accepted(checked, artifacts),
+        accepted,
         platform.cache,
         max_tasks=platform.settings.max_mapped_tasks,
     )
+    ask_if_dear(platform, accepted, to_embed)
     artifacts.write_json("accepted", {"checked": asdict(checked), "to_embed": asdict(to_embed)})
     return [asdict(each) for each in to_embed.batches]
 
@@ -250,14 +253,18 @@ def forget_unused(*, keep_days: int) -> Json:
 
 
 def connected() -> Platform:
-    """The platform under the settings of this process and the budgets of the Variable."""
-    budgets = Variable.get("rag_budgets", default=None, deserialize_json=True)
-    platform = Platform(Settings.from_environment(), AirflowDeployment())
-    if budgets is not None:
-        platform = platform.with_budgets(budgets)
+    """The platform of this task, which pays for what is called through it."""
+    platform = configured()
     index = getattr(get_current_context().get("ti"), "map_index", None)
     platform.caller = Caller.from_environment(map_index=-1 if index is None else index)
     return platform
+
+
+def configured() -> Platform:
+    """The platform under the settings of this process and the budgets of the Variable."""
+    budgets = Variable.get("rag_budgets", default=None, deserialize_json=True)
+    platform = Platform(Settings.from_environment(), AirflowDeployment())
+    return platform if budgets is None else platform.with_budgets(budgets)
 
 
 def _ingesting() -> Platform:

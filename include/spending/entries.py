@@ -112,4 +112,13 @@ def new_call_id(at: datetime) -> str:
 
 def line(entry: Entry) -> bytes:
     """The entry as one line of JSON."""
-    return json.dumps(entry.as_json(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _dumped(entry.as_json()) + b"\n"
+
+
+def of_run(run: str) -> bytes:
+    """What every line of that run holds, and no line of another run."""
+    return _dumped({"run": run})[1:-1]
+
+
+def _dumped(held: Mapping[str, Any]) -> bytes:
+    return json.dumps(held, ensure_ascii=False, separators=(",", ":")).encode()

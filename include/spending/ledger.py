@@ -19,7 +19,7 @@ from decimal import Decimal
 
 from include.documents import digest
 from include.errors import LakeError
-from include.spending.entries import RESERVED, Entry, line
+from include.spending.entries import RESERVED, Entry, line, of_run
 from include.storage.objects import ObjectStore
 
 FOLDER = "ledger"
@@ -49,11 +49,16 @@ class Ledger:
             self._objects.write(self._path(), b"".join(lines))
             self._lines = lines
 
-    def entries(self, since: date, until: date | None = None) -> Iterator[Entry]:
-        """The calls begun on these days (UTC, both included), each as it stands now."""
+    def entries(
+        self, since: date, until: date | None = None, *, run: str | None = None
+    ) -> Iterator[Entry]:
+        """The calls begun on these days (UTC, both included), each as it stands now.
+
+        With `run` only that run's; lines of others are passed over without being parsed.
+        """
         day, last = since, until or today_utc()
         while day <= last:
-            yield from self._of_day(day)
+            yield from self._of_day(day, run)
             day += timedelta(days=1)
 
     def days(self) -> list[date]:
@@ -63,9 +68,7 @@ class Ledger:
 
     def spent(self, since: date, *, run: str | None = None) -> Decimal:
         """What the calls since that day cost, reserved ones included; those of a run if named."""
-        return total(
-            entry for entry in self.entries(since) if run is None or entry.caller.run == run
-        )
+        return total(self.entries(since, run=run))
 
     def merge(self, before: date) -> int:
         """Brings each earlier day's segments into one; returns how many were merged.
@@ -89,10 +92,13 @@ class Ledger:
         """Merges the segments of days that no call can still be settled on."""
         self.merge(today_utc() - max(older_than, timedelta(days=2)))
 
-    def _of_day(self, day: date) -> list[Entry]:
+    def _of_day(self, day: date, run: str | None) -> list[Entry]:
         latest: dict[str, Entry] = {}
+        sign = b"" if run is None else of_run(run)
         for path, lines in self._segments(day):
             for raw in lines:
+                if sign not in raw:
+                    continue
                 entry = _parsed(raw, path)
                 if entry.status != RESERVED or entry.id not in latest:
                     latest[entry.id] = entry

@@ -10,6 +10,7 @@ import polars as pl
 from include.embedding.cache import EmbeddingCache
 from include.observability.log import stage
 from include.planning import batches
+from include.spending.approval import Largest
 from include.stages.accepted import Accepted
 from include.storage.artifacts import Artifacts
 
@@ -64,6 +65,24 @@ def batch(accepted: Accepted, cache: EmbeddingCache, *, max_tasks: int) -> ToEmb
         )
         event |= {"chunks": found.chunks, "texts": found.texts, "batches": len(written)}
     return found
+
+
+def largest(accepted: Accepted, to_embed: ToEmbed, most: int) -> list[Largest]:
+    """The documents with most tokens to embed, the largest first; a shared text counts for one."""
+    if not to_embed.batches:
+        return []
+    scanned = accepted.artifacts.scan(tuple(each.uri for each in to_embed.batches))
+    found = (
+        accepted.scan_chunks()
+        .select("uri", "text_hash", "tokens")
+        .join(scanned.select("text_hash"), on="text_hash", how="semi")
+        .unique("text_hash", keep="first", maintain_order=True)
+        .group_by("uri")
+        .agg(pl.len().alias("texts"), pl.col("tokens").sum())
+        .sort("tokens", "uri", descending=[True, False])
+        .head(most)
+    )
+    return [Largest(**row) for row in found.collect().to_dicts()]
 
 
 def _write(

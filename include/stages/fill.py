@@ -41,7 +41,8 @@ def _no_bar(_: int) -> AbstractContextManager[None]:
 class Filler:
     """What fills one index: its chunker, its embedder behind the cache, the lease on that model.
 
-    `embedder` takes a callback that hears how many texts are done.
+    `embedder` takes a callback that hears how many texts are done; `require_approval` raises
+    ApprovalError when embedding so many tokens is for a person to decide.
     """
 
     destination: Destination
@@ -49,11 +50,13 @@ class Filler:
     embedder: Callable[[Callable[[int], None] | None], CachedEmbedder]
     lease: Callable[[str], Lease]
     max_tasks: int
+    require_approval: Callable[[int], None]
 
     def fill(self, work: Share, artifacts: Artifacts, bar: Bar = _no_bar) -> Filled:
         """Does the share in this process: embeds what no other run embeds meanwhile."""
         accepted = prepare_share(work, self.chunker, self.destination, artifacts)
-        if self.batches(accepted).batches:
+        if (planned := self.batches(accepted)).batches:
+            self.require_approval(planned.tokens)
             with self.lease(artifacts.run_id).held():
                 to_embed = self.batches(accepted)
                 with bar(to_embed.texts) as advance:

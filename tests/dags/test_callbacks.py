@@ -21,6 +21,7 @@ from include.orchestration.callbacks import (
     usage_callbacks,
 )
 from include.settings import Budgets
+from include.spending.alerts import Alert
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -48,6 +49,12 @@ class Ledger:
 
     def of_run(self, run: str) -> Decimal:
         return PENNY * sum(each.run == run for each in self.paid)
+
+    def usual(self, task: TaskKey) -> Decimal | None:
+        return None
+
+    def troubles(self, task: TaskKey) -> list[Alert]:
+        return []
 
     def today(self) -> Decimal:
         return PENNY * len(self.paid)

@@ -66,9 +66,20 @@ def test_every_dag_is_a_runbook_with_owner_tags_retries_and_timeouts(dags, dag_i
     for task in dag.tasks:
         assert task.owner == "data-platform"
         assert task.retries >= 1
-        if task.task_id != "ask":  # a person's time to answer is not an execution
+        if task.task_id not in ("ask", "approve"):  # a person's time to answer is not an execution
             assert task.execution_timeout is not None
             assert task.doc or task.python_callable.__doc__
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_every_task_shows_what_it_paid_however_it_ends(dags, dag_id):
+    for task in dags[dag_id].tasks:
+        for end in ("success", "failure", "retry", "skipped"):
+            # A mapped task keeps it in what it is made with.
+            held = getattr(task, "partial_kwargs", None) or vars(task)
+            callback = held[f"on_{end}_callback"]
+            callback = callback[0] if isinstance(callback, list) else callback
+            assert callback.func.__module__ == "include.orchestration.callbacks"
 
 
 def test_no_dag_file_is_longer_than_ninety_lines():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from include.orchestration.callbacks import XCOM_KEY
 from include.spending.ledger import Ledger, today_utc
 from include.storage.objects import LocalObjects
 from tests.standin.running import KEY, standing_in
@@ -19,6 +22,14 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.xdist_group("airflow"),
 ]
+
+
+def xcoms(home: Path, run_id: str) -> list[tuple[tuple[str, int], str]]:
+    """What tasks of the run left under `token_usage`, by task and map index."""
+    with closing(sqlite3.connect(home / "airflow.db")) as database:
+        query = "select task_id, map_index, value from xcom where run_id = ? and key = ?"
+        rows = database.execute(query, (run_id, XCOM_KEY)).fetchall()
+    return [((task, index), value) for task, index, value in rows]
 
 
 def test_a_paid_run_says_who_paid_and_keeps_the_key(
@@ -50,6 +61,10 @@ def test_a_paid_run_says_who_paid_and_keeps_the_key(
         if isinstance(value := instance.xcom_pull(task_ids="publish", key="return_value"), dict)
     ]
     assert receipts[0]["cost_usd"] == "0.0000001"
+    shown = {task: json.loads(value) for task, value in xcoms(airflow_home, run.run_id)}
+    assert {name: (each["calls"], each["cost_usd"]) for name, each in shown.items()} == {
+        ("embed", 0): (1, "0.0000001")
+    }
     assert KEY not in caplog.text
     database = sqlite3.connect(airflow_home / "airflow.db")
     dumped = "\n".join(database.iterdump())

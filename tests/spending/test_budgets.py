@@ -4,19 +4,50 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
 from include.commands.ingest import plan, sync
+from include.commands.main import main
+from include.commands.reembed import reembed, target
 from include.commands.state import status
-from include.errors import BudgetError, ConfigurationError
+from include.errors import ApprovalError, BudgetError, ConfigurationError
 from include.spending.caller import Caller
 from include.spending.ledger import today_utc, total
+from tests.s3.stores import Store
+
+everywhere = pytest.mark.parametrize("lake", ["folder", "bucket"], indirect=True)
+
+
+@pytest.fixture
+def lake(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings of a lake: in a folder, or in a bucket."""
+    if getattr(request, "param", "folder") == "folder":
+        return {}
+    store: Store = request.getfixturevalue("s3")
+    return {
+        "RAG_LAKE_URI": f"s3://{store.bucket()}/lake",
+        "AIRFLOW_CONN_RAG_S3": store.connection(),
+    }
+
+
+@pytest.fixture
+def connected(connected, lake):
+    return partial(connected, **lake)
 
 
 def budgets(**limits: str) -> dict[str, str]:
     return {"AIRFLOW_VAR_RAG_BUDGETS": json.dumps(limits)}
+
+
+def approving(platform, amount: str):
+    """The platform as `--approve-usd AMOUNT` makes it."""
+    limits = platform.settings.budgets.approving(Decimal(amount))
+    platform.settings = replace(platform.settings, budgets=limits)
+    return platform
 
 
 def entries(platform):
@@ -26,6 +57,7 @@ def entries(platform):
 FIVE_CALLS = "0.0000001"  # of one word each, at 0.02 USD for a million
 
 
+@everywhere
 def test_a_call_that_might_exceed_the_budget_is_not_made(connected, api):
     platform = connected(**budgets(daily_usd=FIVE_CALLS))
     for _ in range(5):
@@ -43,6 +75,7 @@ def test_a_budget_of_nothing_allows_nothing_that_costs(connected, api):
     assert api.rows() == []
 
 
+@everywhere
 def test_a_budget_of_a_run_is_that_runs_alone(connected):
     for run in ("one", "two"):
         platform = connected(**budgets(run_usd=FIVE_CALLS, daily_usd="1"))
@@ -57,6 +90,7 @@ def test_a_budget_of_a_run_is_that_runs_alone(connected):
     assert Decimal(day["spent"]) == 2 * Decimal(FIVE_CALLS)
 
 
+@everywhere
 def test_what_was_spent_while_no_budget_was_set_counts(connected):
     free = connected()
     for _ in range(4):
@@ -67,6 +101,7 @@ def test_what_was_spent_while_no_budget_was_set_counts(connected):
         platform.embedder.embed_query("word")
 
 
+@everywhere
 def test_a_lost_count_is_counted_again_from_the_ledger(connected):
     platform = connected(**budgets(daily_usd=FIVE_CALLS))
     for _ in range(5):
@@ -76,6 +111,7 @@ def test_a_lost_count_is_counted_again_from_the_ledger(connected):
         connected(**budgets(daily_usd=FIVE_CALLS)).embedder.embed_query("word")
 
 
+@everywhere
 def test_a_refused_call_gives_its_reservation_back(connected, api):
     api.control(faults=["429", "500", "429"], retry_after="0.01")
     platform = connected(**budgets(daily_usd="0.00000002"))
@@ -84,6 +120,7 @@ def test_a_refused_call_gives_its_reservation_back(connected, api):
     assert len(api.rows(charged=True)) == 1
 
 
+@everywhere
 def test_many_workers_do_not_exceed_it_by_a_single_call(connected, api):
     api.control(seconds=0.02)
     platforms = [connected(**budgets(daily_usd="0.0000004")) for _ in range(8)]
@@ -151,3 +188,65 @@ def test_wrong_prices_stop_a_run_before_it_begins(world, inbox, monkeypatch):
     with pytest.raises(ConfigurationError, match="rag_prices"):
         sync(platform)
     assert platform.tables.documents.count() == 0
+
+
+APPROVAL = budgets(approval_usd="0.0000001")
+
+
+def test_above_approval_usd_a_sync_pays_nothing_until_somebody_says_so(connected, api, inbox):
+    (inbox / "a.txt").write_text("One document of nine words, each of which costs.")
+    before = plan(connected(**APPROVAL))
+    estimate = before["estimated_cost_usd"]
+    assert Decimal(estimate) > Decimal("0.0000001")
+    with pytest.raises(ApprovalError, match=f"costs {estimate} USD.*--approve-usd {estimate}"):
+        sync(connected(**APPROVAL))
+    assert api.rows() == []
+    assert plan(connected(**APPROVAL)) == before
+    receipt, status = sync(approving(connected(**APPROVAL), estimate))
+    assert (receipt["cost_usd"], status) == (estimate, 0)
+
+
+def test_an_approval_of_less_than_the_estimate_is_none(connected, api, inbox):
+    (inbox / "a.txt").write_text("One document of nine words, each of which costs.")
+    with pytest.raises(ApprovalError):
+        sync(approving(connected(**APPROVAL), "0.00000011"))
+    assert api.rows() == []
+
+
+def test_an_approval_lowers_no_threshold(connected, inbox):
+    (inbox / "a.txt").write_text("One document.")
+    assert sync(approving(connected(**budgets(approval_usd="1")), "0"))[1] == 0
+
+
+def test_a_fill_of_another_index_asks_too_and_ingestion_leaves_it_behind(connected, api, inbox):
+    (inbox / "a.txt").write_text("One document.")
+    sync(connected(RAG_EMBEDDER="fake:32"))
+    other = "RAG_EMBEDDER=openai:stand-in-embed@32"
+    reembed(target(connected(RAG_EMBEDDER="fake:32"), other))
+    calls = len(api.rows())
+    (inbox / "b.txt").write_text("Another document of nine words, each of which costs.")
+    receipt, status = sync(connected(RAG_EMBEDDER="fake:32", **APPROVAL))
+    assert (receipt["published"], status, len(api.rows())) == (1, 0, calls)
+    with pytest.raises(ApprovalError):
+        reembed(target(connected(RAG_EMBEDDER="fake:32", **APPROVAL), other))
+    assert len(api.rows()) == calls
+    reembed(target(approving(connected(RAG_EMBEDDER="fake:32", **APPROVAL), "1"), other))
+    assert len(api.rows()) == calls + 1
+
+
+def test_the_command_line_stops_with_status_1_and_takes_an_approval(
+    connected, api, environment, inbox, monkeypatch, capsys
+):
+    (inbox / "a.txt").write_text("One document.")
+    world = {**environment, **api.environment(), **APPROVAL}
+    for name, value in (world | {"RAG_EMBEDDER": "openai:stand-in-embed@32"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AIRFLOW_VAR_RAG_BUDGETS", '{"approval_usd": "0"}')
+    assert main(["sync"]) == 1
+    assert "--approve-usd 0.00000004" in capsys.readouterr().err
+    assert api.rows() == []
+    for wrong in ("much", "-1", "nan"):
+        with pytest.raises(SystemExit):
+            main(["sync", "--approve-usd", wrong])
+    assert main(["sync", "--approve-usd", "0.00000004"]) == 0
+    assert len(api.rows()) == 1

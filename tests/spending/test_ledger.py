@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,12 @@ from include.spending.entries import DONE, RESERVED, Entry, Purpose, new_call_id
 from include.spending.ledger import SEGMENT_LINES, Ledger, total
 from include.spending.prices import Tokens
 from include.stages.maintain import compact
-from include.storage.objects import LocalObjects
+from include.storage.objects import LocalObjects, ObjectStore
+from include.storage.s3_objects import S3Objects
+from include.storage.s3_place import S3Place
+from tests.s3.stores import Store
 
+Opened = Callable[[], ObjectStore]
 DAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -28,12 +34,25 @@ def entry(at: datetime = DAY, cost: str = "0.1", run: str = "r", status: str = R
     return Entry(new_call_id(at), at, purpose, Caller("d", run), status, tokens, Decimal(cost))
 
 
+def in_bucket(store: Store, bucket: str) -> ObjectStore:
+    return S3Objects(S3Place(bucket, "lake/"), store.access())
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+    """Opens the same store again and again, as each process does."""
+    if request.param == "folder":
+        return partial(LocalObjects, tmp_path)
+    store: Store = request.getfixturevalue("s3")
+    return partial(in_bucket, store, store.bucket())
+
+
 @pytest.fixture
-def objects(tmp_path: Path) -> LocalObjects:
-    return LocalObjects(tmp_path)
+def objects(opened: Opened) -> ObjectStore:
+    return opened()
 
 
-def read(objects: LocalObjects) -> list[Entry]:
+def read(objects: ObjectStore) -> list[Entry]:
     return list(Ledger(objects).entries(DAY.date(), DAY.date()))
 
 
@@ -77,17 +96,17 @@ def test_threads_of_one_process_lose_nothing(objects):
     assert len(read(objects)) == 240
 
 
-def _write_many(root: Path, ledger: Ledger | None, number: int) -> None:
-    held = ledger or Ledger(LocalObjects(root))
+def _write_many(opened: Opened, number: int) -> None:
+    held = Ledger(opened())
     for _ in range(number):
         held.write(entry())
 
 
-def test_forked_processes_write_segments_of_their_own(objects, tmp_path):
+def test_forked_processes_write_segments_of_their_own(objects, opened):
     ledger = Ledger(objects)
     ledger.write(entry())
     context = multiprocessing.get_context("forkserver")
-    others = [context.Process(target=_write_many, args=(tmp_path, None, 40)) for _ in range(4)]
+    others = [context.Process(target=_write_many, args=(opened, 40)) for _ in range(4)]
     for each in others:
         each.start()
     for each in others:
