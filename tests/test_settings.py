@@ -35,6 +35,7 @@ def test_an_empty_environment_gives_the_documented_defaults():
         ("RAG_EMBEDDER", "openai:m@0", "openai:<model>"),
         ("RAG_CHAT_MODEL", "gpt-4o", "fallback separated by commas"),
         ("RAG_CHAT_MODEL", "openai:a,", "fallback separated by commas"),
+        ("RAG_ENRICH_MODELS", "gpt-4o", "RAG_ENRICH_MODELS.*order of strength"),
         ("RAG_LLM_REQUESTS_PER_MINUTE", "-1", "from 0"),
         ("RAG_LLM_TOKENS_PER_MINUTE", "many", "whole number"),
         ("RAG_RESPONSE_CACHE_SECONDS", "1.5", "whole number"),
