@@ -322,7 +322,9 @@ class Settings:
                 read.number("RAG_RESPONSE_CACHE_SECONDS", 86_400, 0, 31_536_000),
             ),
             chat_model=_chat_model(read.text("RAG_CHAT_MODEL", "none")),
-            enrich_models=_chat_model(read.text("RAG_ENRICH_MODELS", "none"), "RAG_ENRICH_MODELS"),
+            enrich_models=_chat_model(
+                read.text("RAG_ENRICH_MODELS", "none"), "RAG_ENRICH_MODELS", "of strength"
+            ),
             vector_store=read.choice("RAG_VECTOR_STORE", "lancedb", ("lancedb",)),
             redis_url=read.text("RAG_REDIS_URL", "") or None,
             max_mapped_tasks=read.number("RAG_MAX_MAPPED_TASKS", 64, 1, 1_024),
@@ -571,14 +573,14 @@ def _embedder(value: str) -> dict[str, str]:
     return {"provider": provider, "name": name}
 
 
-def _chat_model(value: str, setting: str = "RAG_CHAT_MODEL") -> str:
+def _chat_model(value: str, setting: str = "RAG_CHAT_MODEL", order: str = "of fallback") -> str:
     """`none`, or `openai:a,openai:b` without white space."""
     names = [name.strip() for name in value.split(",")]
     for name in names:
         if value != "none" and not re.fullmatch(r"openai:\S+", name):
             raise ConfigurationError(
-                f"{setting} should be none, or openai:<model>, several in the order in which they "
-                f"are asked, separated by commas; it is {value!r}."
+                f"{setting} should be none, or openai:<model>, several in the order {order} "
+                f"separated by commas; it is {value!r}."
             )
     return ",".join(names)
 
