@@ -33,8 +33,8 @@ def test_an_empty_environment_gives_the_documented_defaults():
         ("RAG_EMBEDDER", "fake:none", "fake:<dimensions>"),
         ("RAG_EMBEDDER", "openai:", "openai:<model>"),
         ("RAG_EMBEDDER", "openai:m@0", "openai:<model>"),
-        ("RAG_CHAT_MODEL", "gpt-4o", "fallback separated by commas"),
-        ("RAG_CHAT_MODEL", "openai:a,", "fallback separated by commas"),
+        ("RAG_CHAT_MODEL", "gpt-4o", "separated by commas"),
+        ("RAG_CHAT_MODEL", "openai:a,", "separated by commas"),
         ("RAG_ENRICH_MODELS", "gpt-4o", "RAG_ENRICH_MODELS.*order of strength"),
         ("RAG_LLM_REQUESTS_PER_MINUTE", "-1", "from 0"),
         ("RAG_LLM_TOKENS_PER_MINUTE", "many", "whole number"),
@@ -131,3 +131,23 @@ def test_an_env_file_that_does_not_exist_is_named(monkeypatch):
     monkeypatch.setenv("RAG_ENV_FILE", "/nowhere/x.env")
     with pytest.raises(ConfigurationError, match=r"/nowhere/x\.env"):
         load_env_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"RAG_WATCH": "kafka"}, "RAG_WATCH should be one of none, sqs, prefix"),
+        ({"RAG_WATCH": "sqs", "RAG_SOURCE_URI": "s3://b/docs"}, "RAG_WATCH_QUEUE"),
+        ({"RAG_WATCH": "sqs", "RAG_SOURCE_URI": "s3://b", "RAG_WATCH_QUEUE": "q"}, "'q'"),
+        ({"RAG_WATCH": "prefix"}, "names nothing on S3"),
+        ({"RAG_WATCH_SECONDS": "0"}, "RAG_WATCH_SECONDS"),
+        ({"RAG_EMBED_POD_TEMPLATE": "embed.yaml"}, "absolute path"),
+    ],
+)
+def test_a_watch_that_could_not_work_is_refused_by_name(given, named):
+    with pytest.raises(ConfigurationError, match=named):
+        Settings.from_environment(given)
+
+
+def test_a_laptop_watches_nothing():
+    assert Settings.from_environment({}).watch.mode == "none"
