@@ -97,10 +97,10 @@ def alerts(entries: Iterable[Entry], budgets: Budgets) -> list[Alert]:
         if entry.caller.run:
             runs.setdefault(entry.caller.run, []).append(entry)
     earlier: dict[str, list[Decimal]] = {}
-    for run, calls in runs.items():
-        cost, known = total(calls), earlier.setdefault(kind_of(calls[0]), [])
+    for run, its in runs.items():
+        cost, known = total(its), earlier.setdefault(kind_of(its[0]), [])
         far = dear(run, cost, usual(known))
-        found += [*troubled(run, calls), *_share(run, cost, budgets.run_usd)]
+        found += [*troubled(run, its), *_share(run, cost, budgets.run_usd)]
         found += [far] if far else []
         known.append(cost)
     return found
