@@ -74,7 +74,7 @@ def test_four_processes_that_write_the_cache_through_503s_store_every_text_once(
     assert set(map(bytes, vectors_of(sorted(done), 32))) <= set(map(bytes, vectors))
 
 
-COUNTS = 25
+COUNTS = 15
 
 
 def test_processes_that_count_together_through_503s_lose_no_count(scene: BucketScene, busy: Store):
