@@ -94,9 +94,11 @@ def read_files(
     """
 
     def fetch(row: Row) -> Fetched:
-        source, key = str(row["source"]), str(row["key"])
+        source, key = reading.sources[str(row["source"])], str(row["key"])
+        # One that came since the listing is noticed by the next; looking costs requests.
+        listed = row["sidecar_stamp"] != ""
         try:
-            return row, reading.sources[source].read(key, reading.max_document_bytes)
+            return row, source.read(key, reading.max_document_bytes, sidecar=listed)
         except DocumentError as error:
             return row, error
 

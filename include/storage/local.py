@@ -84,20 +84,21 @@ class LocalSource:
             counts = ", ".join(f"{count} {reason}" for reason, count in self._skipped.items())
             warn(f"Source {self._uri} holds entries that cannot be documents, left out: {counts}.")
 
-    def read(self, key: str, limit_bytes: int) -> SourceContent:
+    def read(self, key: str, limit_bytes: int, *, sidecar: bool = True) -> SourceContent:
         """The document and its sidecar; waits up to a clock tick for one written just now."""
         path = os.path.join(self._root, os.fsdecode(unquote_to_bytes(key)))
         if not self._holds(path):
             raise DocumentError("not_a_file", f"{key!r} leads out of the source {self._uri}.")
-        beside = next((name for name in sidecar_names(path) if self._is_sidecar(name)), None)
+        names = sidecar_names(path) if sidecar else ()
+        beside = next((name for name in names if self._is_sidecar(name)), None)
         wait_until_settled([path, beside] if beside else [path], self._clock())
         now = self._clock()
         raw, status = read_stable(path, key, limit_bytes)
         if not beside:
             return SourceContent(raw, _stamps(status, None, now)[0])
-        sidecar, sidecar_status = read_stable(beside, key + SIDECAR, limit_bytes)
+        metadata, sidecar_status = read_stable(beside, key + SIDECAR, limit_bytes)
         document_stamp, sidecar_stamp = _stamps(status, sidecar_status, now)
-        return SourceContent(raw, document_stamp, sidecar, sidecar_stamp)
+        return SourceContent(raw, document_stamp, metadata, sidecar_stamp)
 
     def _folder(self, folder: str, folders: MutableSequence[str]) -> Iterator[SourceObject]:
         path = os.path.join(self._root, folder) if folder else self._root

@@ -46,7 +46,6 @@ class S3Source:
         self._access = access
         self._selection = Selection(include, exclude)
         self._skipped: Counter[str] = Counter()
-        self._sidecars: frozenset[str] | None = None
 
     @property
     def uri(self) -> str:
@@ -74,22 +73,16 @@ class S3Source:
                         yield from self._document(*found)
         for found in pairs.rest():
             yield from self._document(*found)
-        self._sidecars = frozenset(pairs.sidecars)
         if pairs.lonely:
             self._skipped["sidecar_without_document"] = pairs.lonely
         if self._skipped:
             counts = ", ".join(f"{count} {reason}" for reason, count in self._skipped.items())
             warn(f"Source {self._uri} holds objects that cannot be documents: {counts}.")
 
-    def read(self, key: str, limit_bytes: int) -> SourceContent:
-        """The document and its sidecar, each in the version that is there now.
-
-        After a listing of this very source only sidecars that were listed are asked for.
-        """
+    def read(self, key: str, limit_bytes: int, *, sidecar: bool = True) -> SourceContent:
+        """The document and its sidecar, each in the version that is there now."""
         found = read_object(self._client, self._place, key, limit_bytes)
-        for name in sidecar_names(key):
-            if self._sidecars is not None and name not in self._sidecars:
-                continue
+        for name in sidecar_names(key) if sidecar else ():
             try:
                 beside = read_object(self._client, self._place, name, limit_bytes)
             except DocumentError as error:

@@ -74,8 +74,8 @@ class Source(Protocol):
         """
         ...
 
-    def read(self, key: str, limit_bytes: int) -> SourceContent:
-        """The object's bytes and its sidecar's.
+    def read(self, key: str, limit_bytes: int, *, sidecar: bool = True) -> SourceContent:
+        """The object's bytes and its sidecar's; with `sidecar=False` none is looked for.
 
         Raises DocumentError: `vanished`, `unreadable`, `too_large`, `not_a_file` or
         `changed_while_read`.

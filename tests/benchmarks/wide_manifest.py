@@ -36,7 +36,7 @@ class WideSource:
             size = 7_000 + number % 1_000 + edited
             yield SourceObject(SOURCE, key, f"{SOURCE}/{key}", size, WRITTEN, f"{size}-1767225600")
 
-    def read(self, key: str, limit_bytes: int) -> SourceContent:
+    def read(self, key: str, limit_bytes: int, *, sidecar: bool = True) -> SourceContent:
         """Never asked for here."""
         raise NotImplementedError
 

@@ -27,7 +27,7 @@ class Far:
         self.meeting = threading.Barrier(together)
         self.faults: dict[str, Exception] = {}
 
-    def read(self, key: str, limit_bytes: int) -> SourceContent:
+    def read(self, key: str, limit_bytes: int, *, sidecar: bool = True) -> SourceContent:
         with self.lock:
             self.now += 1
             self.started += 1
@@ -51,7 +51,8 @@ def read(world: World, source: Far, uri: str, size: int = 10) -> Iterator[FileRe
     sources: Any = {uri: source}
     what = replace(world().reading(may_embed=False), sources=sources)
     rows: list[dict[str, object]] = [
-        {"id": str(n), "source": uri, "key": f"{n}.txt", "size": size} for n in range(COUNT)
+        {"id": str(n), "source": uri, "key": f"{n}.txt", "size": size, "sidecar_stamp": ""}
+        for n in range(COUNT)
     ]
     return read_files(rows, what, lambda _: None, Whole())
 
@@ -96,3 +97,21 @@ def test_a_store_that_fails_ends_the_reading_before_the_rest_is_asked_for(world)
     with pytest.raises(TransientError):
         list(read(world, source, "s3://bucket/docs"))
     assert source.started < COUNT
+
+
+def test_sidecars_are_looked_for_only_where_the_listing_had_one(world):
+    asked: dict[str, bool] = {}
+
+    class Asked(Far):
+        def read(self, key: str, limit_bytes: int, *, sidecar: bool = True) -> SourceContent:
+            asked[key] = sidecar
+            return super().read(key, limit_bytes)
+
+    sources: Any = {"s3://b": Asked()}
+    what = replace(world().reading(may_embed=False), sources=sources)
+    rows: list[dict[str, object]] = [
+        {"id": key, "source": "s3://b", "key": key, "size": 1, "sidecar_stamp": stamp}
+        for key, stamp in (("with", "etag"), ("without", ""))
+    ]
+    assert len(list(read_files(rows, what, lambda _: None, Whole()))) == 2
+    assert asked == {"with": True, "without": False}
