@@ -286,6 +286,7 @@ def test_every_span_slices_back_to_its_text(world, corpus):
     documents = dict(manifest.join(texts, on="text_hash").select("id", "text").iter_rows())
     hits = platform.store.search_text(platform.index_name, "elm apple birch cedar", 100)
     assert len(hits) == platform.store.count(platform.index_name)
+    assert len({hit.document_id for hit in hits}) == 4
     for hit in hits:
         assert documents[hit.document_id][hit.start : hit.end] == hit.text
 
