@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 
 from include.settings import Settings
 from include.wiring import Platform
+from tests import airflow_home as _airflow_home  # noqa: F401 (before any test imports Airflow)
 from tests.s3.stores import Store, served
 
 # Deterministic, and without a deadline: a busy machine must not turn a property red.

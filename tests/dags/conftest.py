@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.airflow_home import HOME
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A migrated metadata database in a temporary AIRFLOW_HOME, set before Airflow is imported."""
-    home = tmp_path_factory.mktemp("airflow")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith("AIRFLOW"):
-                patch.delenv(name)
-        patch.setenv("AIRFLOW_HOME", str(home))
-        patch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-        patch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(REPOSITORY / "dags"))
-        patch.setenv("AIRFLOW__CORE__PLUGINS_FOLDER", str(REPOSITORY / "plugins"))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from airflow.utils.db import initdb
+def airflow_home() -> Path:
+    """The AIRFLOW_HOME of the tests (`tests/airflow_home.py`), with a migrated metadata database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from airflow.utils.db import initdb
 
-            initdb()
-        yield home
+        initdb()
+    return HOME
 
 
 @pytest.fixture(scope="session")
