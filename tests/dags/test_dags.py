@@ -42,7 +42,9 @@ def run(dag: Any, skip: str | None = None, **conf: Any) -> tuple[str, dict[str, 
     Airflow keeps `conf` in the Dag's params for later runs: name every param that matters.
     Tasks whose id matches `skip` are taken for done.
     """
+    before = dag.params.dump()
     dag_run = dag.test(run_conf=conf or None, mark_success_pattern=skip)
+    dag.params.update(before)  # Airflow keeps what a run was given
     tasks: dict[str, list[Any]] = {}
     for instance in dag_run.get_task_instances():
         tasks.setdefault(instance.task_id, []).append(instance)
