@@ -104,6 +104,34 @@ def test_a_crash_costs_at_most_the_batch_in_flight(cache: EmbeddingCache) -> Non
     assert model.paid == ["eeeee", "dddd", "bbb", "cc", "a"]
 
 
+def test_filling_leaves_a_vector_of_every_text_and_pays_for_those_without(
+    cache: EmbeddingCache,
+) -> None:
+    model = LetterEmbedder()
+    heard: list[int] = []
+    embedder = CachedEmbedder(model, cache, batch_texts=2, on_progress=heard.append)
+    embedder.embed_documents(["a", "bbb"])
+    embedder.fill(TEXTS)
+    embedder.fill(TEXTS)
+    assert model.batches == [["bbb", "a"], ["eeeee", "dddd"], ["cc"]]
+    assert embedder.usage == EmbeddingUsage(embedded=5, reused=7)
+    assert heard == [2, 2, 2, 1, 5]
+    found, vectors = cache.get([text_hash(text) for text in TEXTS])
+    text = {text_hash(each): each for each in TEXTS}
+    np.testing.assert_array_equal(vectors, matrix([text[name] for name in found]))
+    assert len(found) == 5
+
+
+def test_a_crash_while_filling_costs_at_most_the_batch_in_flight(cache: EmbeddingCache) -> None:
+    model = LetterEmbedder(breaks_at=2)
+    with pytest.raises(KeyboardInterrupt):
+        CachedEmbedder(model, cache, batch_texts=2).fill(TEXTS)
+    assert cache.count() == 4
+    model.breaks_at = -1
+    CachedEmbedder(model, cache, batch_texts=2).fill(TEXTS)
+    assert model.paid == ["eeeee", "dddd", "bbb", "cc", "a"]
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -106,6 +106,21 @@ def test_an_absurd_budget_is_refused(raw):
         Budgets.parse(raw)
 
 
+@pytest.mark.parametrize(
+    ("given", "texts"),
+    [
+        ({}, 512),
+        ({"RAG_EMBEDDER": "openai:text-embedding-3-small"}, 2_048),
+        ({"RAG_EMBEDDER": "openai:text-embedding-3-small", "RAG_EMBED_BATCH_TEXTS": "64"}, 64),
+    ],
+)
+def test_a_write_to_the_cache_holds_what_suits_the_model_unless_somebody_chose(given, texts):
+    settings = Settings.from_environment(given)
+    assert settings.embedding.texts_in_a_write == texts
+    switched = settings.with_index({"RAG_EMBEDDER": "openai:text-embedding-3-large"})
+    assert switched.embedding.texts_in_a_write == (64 if texts == 64 else 2_048)
+
+
 def test_every_setting_is_documented_in_the_example_file():
     documented = (REPOSITORY / ".env.example").read_text()
     sources = (REPOSITORY / "include" / "settings").glob("*.py")

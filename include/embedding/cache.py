@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from include.documents import text_hash
 from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray
 from include.errors import ModelError
+from include.storage.conflicts import persistently
 from include.storage.lance import LanceDatabase
 
 
@@ -41,7 +42,7 @@ def cache_rows(hashes: Sequence[str], vectors: FloatArray, created_at: datetime)
         pa.array(hashes, pa.string()),
         pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), dimensions),
         pa.array(checksums(matrix)),
-        pa.array([created_at] * len(hashes), pa.timestamp("us", tz="UTC")),
+        pa.repeat(pa.scalar(created_at, pa.timestamp("us", tz="UTC")), len(hashes)),
     ]
     return pa.table(columns, schema=cache_schema(dimensions))
 
@@ -84,18 +85,21 @@ class EmbeddingCache:
         vectors = found["vector"].to_numpy().astype(np.float32, copy=False)
         vectors = vectors.reshape(len(found), self._dimensions)
         sound = checksums(vectors) == found["checksum"].to_numpy()
-        if not sound.all():
-            self._table.delete(found.filter(~sound)["text_hash"].to_list())
+        if sound.all():
+            return found["text_hash"].to_list(), vectors
+        self._table.delete(found.filter(~sound)["text_hash"].to_list())
         return found.filter(sound)["text_hash"].to_list(), vectors[sound]
 
     def put(self, hashes: Sequence[str], vectors: FloatArray) -> None:
         """Stores one vector per hash in one commit; a hash that has one already keeps it.
 
-        `vectors` has shape (len(hashes), dimensions).
+        `vectors` has shape (len(hashes), dimensions). They are paid for: of writers that create
+        the table at once the loser tries again.
         """
         if not hashes:
             return
-        self._table.insert_absent(cache_rows(hashes, vectors, self._clock()))
+        rows = cache_rows(hashes, vectors, self._clock())
+        persistently(lambda: self._table.insert_absent(rows))
 
     def optimize(self, older_than: timedelta) -> None:
         """Compacts the small files that batches leave and prunes versions older than that."""
@@ -154,17 +158,34 @@ class CachedEmbedder:
         distinct = dict(zip(hashes, texts, strict=True))
         found, vectors = self._cache.get(list(distinct))
         parts, names = [vectors], list(found)
-        self._count(reused=len(found))
-        for batch in self._batches(distinct, set(found)):
-            parts.append(self._embed(batch, [distinct[name] for name in batch]))
+        for batch, embedded in self._embedded(distinct, set(found)):
+            parts.append(embedded)
             names += batch
-            self._count(embedded=len(batch))
         row = {name: at for at, name in enumerate(names)}
         return np.concatenate(parts)[[row[name] for name in hashes]]
+
+    def fill(self, texts: Sequence[str]) -> None:
+        """Leaves a vector of every text in the cache: `embed_documents` without giving them back.
+
+        It looks only at which texts have a vector; whoever reads a damaged one finds it absent.
+        """
+        distinct = {text_hash(text): text for text in texts}
+        for _ in self._embedded(distinct, distinct.keys() - self._cache.missing(list(distinct))):
+            pass
 
     def embed_query(self, text: str) -> FloatArray:
         """The query's vector, of shape (dimensions,); queries are not cached."""
         return self._embedder.embed_query(text)
+
+    def _embedded(
+        self, texts: dict[str, str], known: set[str]
+    ) -> Iterator[tuple[list[str], FloatArray]]:
+        """Embeds the texts that are not known; gives each batch when it is in the cache."""
+        self._count(reused=len(known))
+        for batch in self._batches(texts, known):
+            vectors = self._embed(batch, [texts[name] for name in batch])
+            self._count(embedded=len(batch))
+            yield batch, vectors
 
     def _batches(self, texts: dict[str, str], known: set[str]) -> Iterator[list[str]]:
         # Texts of equal length together: padding is what makes mixed batches slow.

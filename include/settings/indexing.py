@@ -17,14 +17,25 @@ STRATEGIES = ("structure", "recursive", "tokens", "sentences", "semantic", "pare
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingSettings:
-    """Which model embeds, at which precision, on which engine; where exported models are kept."""
+    """Which model embeds, at which precision, on which engine; where exported models are kept.
+
+    `batch_texts` is 0 where nobody chose.
+    """
 
     provider: str
     name: str
     precision: str
     engine: str
     model_cache: Path
-    batch_texts: int
+    batch_texts: int = 0
+
+    @property
+    def texts_in_a_write(self) -> int:
+        """The texts that are embedded and written to the cache at once: what a crash can cost.
+
+        By default as many as an API takes in one request, or a local model embeds in 20 CPU s.
+        """
+        return self.batch_texts or (2_048 if self.provider == "openai" else 512)
 
     @classmethod
     def read(cls, read: Reader) -> EmbeddingSettings:
@@ -36,7 +47,7 @@ class EmbeddingSettings:
             model_cache=Path(
                 read.text("RAG_MODEL_CACHE", str(REPOSITORY / ".cache" / "models"))
             ).expanduser(),
-            batch_texts=read.number("RAG_EMBED_BATCH_TEXTS", 512, 1, 100_000),
+            batch_texts=read.number("RAG_EMBED_BATCH_TEXTS", 0, 0, 100_000),
         )
 
 

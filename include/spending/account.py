@@ -174,5 +174,5 @@ class Account:
         cost = self.prices.cost(purpose.provider, purpose.model, tokens, entry.at)
         settled = entry.settled(status, tokens=tokens, cost_usd=cost, **rest)
         self.ledger.write(settled)
-        self.budget.settle(settled)
+        self.budget.settle(settled, entry.cost_usd)
         return settled

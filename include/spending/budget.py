@@ -1,9 +1,10 @@
 """Hard budgets of a day and of a run: reserved before a call, settled after it.
 
 A budget is an object of the lake changed by compare-and-set, so that all workers share it. It
-counts the most that each call in flight can cost; a call that might exceed it is not made. A
-call whose process died keeps its reservation: nobody knows whether it was charged. What was
-called while no budget was set is taken from the ledger, once in each process.
+counts the most that each call in flight can cost; a call that might exceed it is not made. What
+a call cost less than that is given back when it is over; embeddings cost what was set aside, and
+change nothing then. A call whose process died keeps its reservation: nobody knows whether it was
+charged. What was called while no budget was set is taken from the ledger, once in each process.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from functools import partial
@@ -46,15 +47,14 @@ class Scope:
 
 @dataclass(slots=True)
 class _Count:
-    """What a budget's object holds."""
+    """What a budget's object holds: `spent` has the calls in flight at the most they can cost."""
 
     spent: Decimal = _ZERO
     unbudgeted: Decimal = _ZERO
-    reserved: dict[str, Decimal] = field(default_factory=dict)
 
     @property
     def used(self) -> Decimal:
-        return self.spent + self.unbudgeted + sum(self.reserved.values(), _ZERO)
+        return self.spent + self.unbudgeted
 
 
 class Budget:
@@ -79,14 +79,15 @@ class Budget:
                 self._change(scope, partial(_reserve, entry=entry, scope=scope))
             except BudgetError:
                 for each in held:
-                    self._change(each, lambda count: count.reserved.pop(entry.id, None))
+                    self._change(each, partial(_add, amount=-entry.cost_usd))
                 raise
             held.append(scope)
 
-    def settle(self, entry: Entry) -> None:
-        """Replaces what was set aside by what the call cost."""
-        for scope in self._scopes(entry):
-            self._change(scope, lambda count: _settle(count, entry))
+    def settle(self, entry: Entry, reserved: Decimal) -> None:
+        """Replaces what was set aside by what the call cost; nothing to do where that is the same."""
+        if entry.cost_usd != reserved:
+            for scope in self._scopes(entry):
+                self._change(scope, partial(_add, amount=entry.cost_usd - reserved))
 
     def _scopes(self, entry: Entry) -> list[Scope]:
         day, scopes = entry.at.astimezone(UTC).date(), []
@@ -136,19 +137,19 @@ def _reserve(count: _Count, entry: Entry, scope: Scope) -> None:
             f"paid for is kept: a run after the budget is renewed or raised (Variable "
             f"rag_budgets) goes on where this one stopped."
         )
-    count.reserved[entry.id] = entry.cost_usd
+    _add(count, entry.cost_usd)
 
 
-def _settle(count: _Count, entry: Entry) -> None:
-    count.reserved.pop(entry.id, None)
-    count.spent += entry.cost_usd
+def _add(count: _Count, amount: Decimal) -> None:
+    count.spent += amount
 
 
 def _parse(data: bytes, path: str) -> _Count:
     try:
         held = json.loads(data)
-        reserved = {name: Decimal(cost) for name, cost in held["reserved"].items()}
-        return _Count(Decimal(held["spent"]), Decimal(held["unbudgeted"]), reserved)
+        # An older form: calls in flight stood beside what was spent.
+        aside = sum(map(Decimal, held.get("reserved", {}).values()), _ZERO)
+        return _Count(Decimal(held["spent"]) + aside, Decimal(held["unbudgeted"]))
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         raise LakeError(
             f"{path} should hold what a budget has counted, is {data[:80]!r}: delete it, and it is "
@@ -157,6 +158,5 @@ def _parse(data: bytes, path: str) -> _Count:
 
 
 def _dump(count: _Count) -> bytes:
-    reserved = {name: f"{cost:f}" for name, cost in count.reserved.items()}
     held = {"spent": f"{count.spent:f}", "unbudgeted": f"{count.unbudgeted:f}"}
-    return json.dumps(held | {"reserved": reserved}).encode()
+    return json.dumps(held).encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -69,16 +69,19 @@ class Entry:
 
     def as_json(self) -> dict[str, Any]:
         """A flat object: one line of a segment."""
-        flat = asdict(self)
-        tokens, purpose, caller = flat.pop("tokens"), flat.pop("purpose"), flat.pop("caller")
+        flat, tokens = _fields(self), self.tokens
+        for name in ("tokens", "purpose", "caller"):
+            del flat[name]
         return {
             **flat,
             "at": self.at.isoformat(),
             "cost_usd": f"{self.cost_usd:f}",
-            **purpose,
-            **caller,
-            **{f"{name}_tokens": tokens[name] for name in ("input", "output", "cached")},
-            "tokens_counted_here": tokens["counted"],
+            **_fields(self.purpose),
+            **_fields(self.caller),
+            "input_tokens": tokens.input,
+            "output_tokens": tokens.output,
+            "cached_tokens": tokens.cached,
+            "tokens_counted_here": tokens.counted,
         }
 
     @classmethod
@@ -118,6 +121,11 @@ def line(entry: Entry) -> bytes:
 def of_run(run: str) -> bytes:
     """What every line of that run holds, and no line of another run."""
     return _dumped({"run": run})[1:-1]
+
+
+def _fields(held: Entry | Purpose | Caller) -> dict[str, Any]:
+    """What `dataclasses.asdict` gives for one level, without its deep copies."""
+    return {name: getattr(held, name) for name in held.__dataclass_fields__}
 
 
 def _dumped(held: Mapping[str, Any]) -> bytes:

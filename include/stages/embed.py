@@ -34,7 +34,7 @@ def embed(batch: Batch, embedder: CachedEmbedder, artifacts: Artifacts) -> Embed
         texts: pl.DataFrame = artifacts.read(batch.uri)
         before = embedder.usage
         for start in range(0, texts.height, TEXTS_PER_CALL):
-            embedder.embed_documents(texts["text"][start : start + TEXTS_PER_CALL].to_list())
+            embedder.fill(texts["text"][start : start + TEXTS_PER_CALL].to_list())
         done = Embedded(
             embedded=embedder.usage.embedded - before.embedded,
             reused=embedder.usage.reused - before.reused,

@@ -152,7 +152,7 @@ class Models(Stores):
         return CachedEmbedder(
             self.embedder,
             self.cache,
-            batch_texts=self.settings.embedding.batch_texts,
+            batch_texts=self.settings.embedding.texts_in_a_write,
             on_progress=on_progress,
         )
 

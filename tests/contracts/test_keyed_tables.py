@@ -103,6 +103,15 @@ def test_what_changes_nothing_makes_no_version(table: KeyedTable) -> None:
     assert content(table) == {"a": 1}
 
 
+def test_rows_of_many_megabytes_are_one_commit(database: LanceDatabase) -> None:
+    schema = pa.schema([SCHEMA.field("id"), pa.field("body", pa.string(), nullable=False)])
+    table = database.table("large", schema, "id")
+    written = pl.DataFrame({"id": [f"k{n}" for n in range(900)], "body": ["x" * 10_000] * 900})
+    table.upsert(written[:1])
+    assert table.insert_absent(written).version == table.version() == 3
+    assert table.read().sort("id").equals(written.sort("id"))
+
+
 def test_insert_missing_leaves_existing_rows_alone(table: KeyedTable) -> None:
     table.upsert(rows(a=1))
     assert table.insert_missing(rows(a=9, b=2)).inserted == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 
@@ -15,8 +16,13 @@ from include.commands.main import main
 from include.commands.reembed import reembed, target
 from include.commands.state import status
 from include.errors import ApprovalError, BudgetError, ConfigurationError
+from include.settings import Budgets
+from include.spending.budget import Budget
 from include.spending.caller import Caller
-from include.spending.ledger import today_utc, total
+from include.spending.entries import DONE, RESERVED, Entry, Purpose, new_call_id
+from include.spending.ledger import Ledger, today_utc, total
+from include.spending.prices import Tokens
+from include.storage.objects import LocalObjects
 from tests.s3.stores import Store
 
 everywhere = pytest.mark.parametrize("lake", ["folder", "bucket"], indirect=True)
@@ -54,6 +60,13 @@ def entries(platform):
     return list(platform.spending.ledger.entries(today_utc()))
 
 
+def in_flight() -> Entry:
+    """A call of one word that was made and has no answer yet."""
+    at, purpose = datetime.now(UTC), Purpose("embed", "openai", "stand-in-embed")
+    cost = Decimal("0.00000002")
+    return Entry(new_call_id(at), at, purpose, Caller(), RESERVED, Tokens(1), cost, budgeted=True)
+
+
 FIVE_CALLS = "0.0000001"  # of one word each, at 0.02 USD for a million
 
 
@@ -86,7 +99,6 @@ def test_a_budget_of_a_run_is_that_runs_alone(connected):
             platform.embedder.embed_query("word")
     # What the run refused is not set aside for the day.
     day = json.loads(platform.lake.objects.read(f"budgets/day-{today_utc()}.json").data)
-    assert day["reserved"] == {}
     assert Decimal(day["spent"]) == 2 * Decimal(FIVE_CALLS)
 
 
@@ -118,6 +130,51 @@ def test_a_refused_call_gives_its_reservation_back(connected, api):
     platform.remote._sleep = lambda _: None
     platform.embedder.embed_query("word")
     assert len(api.rows(charged=True)) == 1
+
+
+def count_of(platform) -> bytes:
+    return platform.lake.objects.read(f"budgets/day-{today_utc()}.json").data
+
+
+class Counted(LocalObjects):
+    """A folder that counts its writes."""
+
+    writes = 0
+
+    def write_if(self, path: str, data: bytes, etag: str | None) -> str:
+        self.writes += 1
+        return super().write_if(path, data, etag)
+
+
+def test_a_call_that_costs_what_was_set_aside_is_counted_by_one_write(tmp_path):
+    objects = Counted(tmp_path)
+    budget = Budget(objects, Ledger(objects), Budgets.parse({"daily_usd": 1}))
+    entry = in_flight()
+    budget.reserve(entry)
+    budget.settle(entry.settled(DONE), entry.cost_usd)
+    assert objects.writes == 1
+
+
+@everywhere
+def test_a_call_that_costs_less_or_more_than_was_set_aside_counts_as_it_cost(connected):
+    platform = connected(**budgets(daily_usd="1"))
+    for cost in ("0", "0.00000001", "0.0000001"):
+        entry = in_flight()
+        platform.spending.budget.reserve(entry)
+        before = Decimal(json.loads(count_of(platform))["spent"]) - entry.cost_usd
+        settled = entry.settled(DONE, cost_usd=Decimal(cost))
+        platform.spending.budget.settle(settled, entry.cost_usd)
+        after = Decimal(json.loads(count_of(platform))["spent"])
+        assert after - before == Decimal(cost)
+
+
+def test_calls_in_flight_that_an_older_form_counted_apart_still_count(connected):
+    held = {"spent": "0.00000004", "unbudgeted": "0", "reserved": {"x": "0.00000006"}}
+    platform = connected(**budgets(daily_usd=FIVE_CALLS))
+    path = f"budgets/day-{today_utc()}.json"
+    platform.lake.objects.write(path, json.dumps(held).encode())
+    with pytest.raises(BudgetError, match=r"0\.00000010 USD are spent"):
+        platform.embedder.embed_query("word")
 
 
 @everywhere
