@@ -220,6 +220,18 @@ def test_writers_with_overlapping_texts_neither_fail_nor_store_one_twice(
     assert cache.missing(hashes) == []
 
 
+def test_writers_that_create_the_cache_at_once_lose_no_vector(tmp_path: Path) -> None:
+    for number in range(6):
+        uri = (tmp_path / str(number)).as_uri()
+
+        def put(text: str, uri: str = uri) -> None:
+            EmbeddingCache(LanceDatabase(uri), IDENTITY).put([text_hash(text)], matrix([text]))
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(put, "abcdefgh"))
+        assert EmbeddingCache(LanceDatabase(uri), IDENTITY).count() == 8
+
+
 @settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
