@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from include.commands.main import main
 from include.errors import LakeError
 from include.storage.objects import LocalObjects
 from include.storage.query_log import Outcome, QueryLog, query_hash, read_line
@@ -131,3 +132,37 @@ def test_any_text_is_one_line_and_comes_back(tmp_path, text):
     log(tmp_path).note(text, FOUND)
     (query,) = log(tmp_path).queries(DAY)
     assert query.text == text.encode("utf-8", "replace").decode()
+
+
+@pytest.fixture
+def command(environment, inbox, monkeypatch, capsys):
+    """Runs commands on a lake of one document."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    (inbox / "keys.md").write_text("# Keys\n\nSigning keys are rotated every month.\n")
+    assert main(["sync"]) == 0
+    capsys.readouterr()
+    return main
+
+
+def test_search_and_ask_write_the_log_when_it_is_wanted(command, world, monkeypatch):
+    command(["search", "rotate keys"])
+    assert list(world().lake.objects.list("queries/")) == []
+    monkeypatch.setenv("RAG_QUERY_LOG", "text")
+    assert command(["search", "rotate keys", "-k", "3", "--mode", "text"]) == 0
+    assert command(["ask", "How often are keys rotated?"]) == 0
+    platform = world()
+    today = datetime.now(UTC).date()
+    asked = {query.kind: query for query in platform.query_log.queries(today)}
+    assert (asked["search"].text, asked["search"].mode, asked["search"].k) == (
+        "rotate keys", "text", 3,
+    )  # fmt: skip
+    assert (asked["ask"].text, asked["ask"].hits) == ("How often are keys rotated?", 1)
+    assert asked["ask"].index == asked["search"].index == platform.live_index()
+    assert 0 < asked["ask"].seconds < 60
+
+
+def test_an_unknown_way_to_log_is_refused_by_name(command, monkeypatch, capsys):
+    monkeypatch.setenv("RAG_QUERY_LOG", "everything")
+    assert command(["search", "keys"]) == 2
+    assert "RAG_QUERY_LOG should be one of off, hashed, text" in capsys.readouterr().err

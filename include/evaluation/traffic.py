@@ -178,9 +178,7 @@ def _weighted(values: Floats, weights: Floats) -> tuple[float, ...]:
     return tuple(float(value) for value in values[order][places])
 
 
-def _topics(
-    queries: Vectors, weights: Floats, nearest: Floats, far: float
-) -> tuple[Topic, ...]:
+def _topics(queries: Vectors, weights: Floats, nearest: Floats, far: float) -> tuple[Topic, ...]:
     """The far query with most far ones within that distance of it, then the next among the rest.
 
     Of queries that gather equally many, the one in their middle.

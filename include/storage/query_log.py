@@ -137,7 +137,6 @@ def read_line(raw: bytes) -> LoggedQuery | None:
         return None
 
 
-
 def _line(query: LoggedQuery) -> bytes:
     held = asdict(query) | {"at": query.at.isoformat()}
     text = json.dumps(held, ensure_ascii=False, separators=(",", ":"))

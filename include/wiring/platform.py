@@ -124,7 +124,8 @@ class Platform(Chunkers):
         from include.spending.ledger import Ledger
         from include.stages.maintain import Upkeep
 
-        small = (Ledger(self.lake.objects), LakeResponses(self.lake.objects))
+        objects = self.lake.objects
+        small = (Ledger(objects), LakeResponses(objects), self.query_log)
         held, database = self.tables, self.database
         own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
         caches = [
