@@ -19,6 +19,7 @@ import polars as pl
 
 from include.documents import digest
 from include.erasure import files, probe, snippets
+from include.erasure.queries import erase_queries
 from include.erasure.receipt import Receipt
 from include.erasure.rows import erase_rows
 from include.erasure.subject import CHUNKS, Derived, Subject, find_subject, nothing_derived
@@ -134,6 +135,7 @@ def _remove(
     subject: Subject, within: Erasing, now: datetime
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     removed = {f"{name}/": count for name, count in files.erase_reports(within.lake, subject)}
+    removed["queries/"] = erase_queries(within.lake, within.database, subject.texts, subject.uri)
     # They hold no names: all of them go, for they only save money.
     removed["responses/"] = within.forget_answers()
     runs = files.erase_runs(

@@ -131,7 +131,8 @@ class Platform(Chunkers):
         caches = [
             database.table(name, handle.schema, "text_hash")
             for name in database.names()
-            if name.startswith("embeddings_") and (handle := database.open(name)) is not None
+            if name.startswith(("embeddings_", "query_embeddings_"))
+            and (handle := database.open(name)) is not None
         ]
         return Upkeep(
             (*own, held.erasures, held.evaluations, held.enrichments, *caches, *small), self.store
