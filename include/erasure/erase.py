@@ -19,6 +19,7 @@ import polars as pl
 
 from include.documents import digest
 from include.erasure import files, probe, snippets
+from include.erasure.golden import erase_golden
 from include.erasure.queries import erase_queries
 from include.erasure.receipt import Receipt
 from include.erasure.rows import erase_rows
@@ -143,7 +144,9 @@ def _remove(
     )
     unfinished = [each for each in within.lake.runs() if not each.is_finished(now - RUN_IDLE)]
     needed = text_hashes(within.lake, unfinished)
+    named = erase_golden(within.database, subject)
     removed |= {"runs/": runs.removed, **dict(erase_rows(within.database, subject, needed))}
+    removed["golden"] = removed.get("golden", 0) + named
     return removed, runs.kept
 
 

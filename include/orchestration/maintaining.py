@@ -54,6 +54,7 @@ def verify_lake(event: Any, *, repair: bool, keep_days: int) -> Json:
 
 def forget_unused(*, keep_days: int) -> Json:
     """Deletes texts of no document, queries beyond their days, and unused vectors that may go."""
+    from include.golden.kept import forget_undecided
     from include.stages.forget import forget
     from include.stages.queries import forget_queries
 
@@ -65,4 +66,5 @@ def forget_unused(*, keep_days: int) -> Json:
     days = platform.settings.retention.cache_keep_days
     before = datetime.now(UTC) - timedelta(days=max(days, keep_days)) if days else None
     forgotten = asdict(forget(platform.lake, platform.database, vectors_before=before))
-    return {**forgotten, "queries": asdict(queries)}
+    candidates = forget_undecided(platform.tables)
+    return {**forgotten, "queries": asdict(queries), "golden_candidates": candidates}

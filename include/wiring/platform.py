@@ -134,9 +134,9 @@ class Platform(Chunkers):
             if name.startswith(("embeddings_", "query_embeddings_"))
             and (handle := database.open(name)) is not None
         ]
-        return Upkeep(
-            (*own, held.erasures, held.evaluations, held.enrichments, *caches, *small), self.store
-        )
+        own += (held.erasures, held.evaluations, held.enrichments)
+        own += (held.golden, held.golden_passages)
+        return Upkeep((*own, *caches, *small), self.store)
 
     def premises(self, before: datetime) -> Premises:
         """What verification looks at; `before` is the end of the retention."""
