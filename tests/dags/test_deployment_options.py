@@ -41,5 +41,6 @@ def test_a_backfill_embeds_after_what_is_ingested(dags):
         dags[name].get_task("embed") for name in ("ingest_documents", "reembed_corpus")
     )
     assert ingests.pool == backfills.pool == "embedding"
-    assert rule(backfills.weight_rule) == rule("absolute") and backfills.priority_weight == 1
+    assert rule(backfills.weight_rule) == rule("absolute")
+    assert backfills.priority_weight == 1
     assert rule(ingests.weight_rule) == rule("downstream"), "1, and 1 for each task after it"
