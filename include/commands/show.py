@@ -34,6 +34,13 @@ def plan(answer: Json) -> str:
     return "\n".join([*lines, *verdict(answer, "reembed" if other else "sync")])
 
 
+def forecast(answer: Json, what: str, command: str) -> str:
+    """What asking a chat model takes and costs at most, and who is asked before."""
+    tokens = f"{answer['input_tokens']} tokens sent and {answer['output_tokens']} received"
+    line = f"{what}: at most {answer['calls']} calls, {tokens}, ${answer['estimated_cost_usd']}."
+    return "\n".join([line, *verdict(answer, command)])
+
+
 def verdict(answer: Json, command: str) -> list[str]:
     """Whether a person has to approve the plan before this command, and which budgets stop it."""
     cost, lines = answer["estimated_cost_usd"], []

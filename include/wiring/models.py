@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from include.spending.account import Account
     from include.spending.approval import Verdict
     from include.spending.caller import Caller
+    from include.spending.forecast import Forecast
     from include.storage.lease import Lease
 
 
@@ -94,6 +95,18 @@ class Models(Stores):
             self.settings.budgets,
             what=f"Embedding {tokens} tokens costs",
             spared="Nothing was embedded or published.",
+        )
+
+    def require_approval_of(self, forecast: Forecast) -> None:
+        """Raises ApprovalError when asking a chat model so much is for a person to decide."""
+        from include.spending.approval import require_approval
+
+        bought = f"{forecast.items} {forecast.work.bought}"
+        require_approval(
+            forecast.most.cost_usd,
+            self.settings.budgets,
+            what=f"{bought} by {forecast.model} cost up to",
+            spared="Nothing was asked.",
         )
 
     def verdict(self, cost_usd: Decimal) -> Verdict:
