@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from include.answering.asking import PROMPT, Asking, subject_of
 from include.indexes import of_index
 from include.llm.protocol import ChatModel, ChatRequest
@@ -15,7 +17,7 @@ from include.wiring import Platform
 _CHUNK_TOKENS = 2
 """Tokens of the chat model for one of the embedder's, which chunks are measured by; more than any
 pair of tokenizers that is in use takes."""
-_NO_PASSAGE = {"number": 1, "title": "", "text": ""}
+_NO_PASSAGE: dict[str, Any] = {"number": 1, "title": "", "text": ""}
 
 
 def forecast(platform: Platform, artifacts: Artifacts, asking: Asking) -> Forecast | None:
