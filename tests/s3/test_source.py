@@ -66,6 +66,13 @@ def test_every_object_below_the_prefix_is_listed_once_over_many_pages_and_ranges
     assert source.skipped == {"folder_marker": 1}
 
 
+def test_a_store_that_is_busy_now_and_then_is_listed_whole(s3, place):
+    names = [f"report-{number:03d}.txt" for number in range(60)]
+    place.put(*(f"docs/{name}" for name in names))
+    with served("tests.s3.bad_proxy", s3.endpoint, "busy", "0.2") as proxy:
+        assert keys(place.source(store=proxy)) == names
+
+
 ODD = ("a b+c&d=e.txt", "100%.txt", "%2F.txt", "ünï/çødé.txt", "back\\slash.txt", "tab\there.txt",
        "quote'\".txt", "#1?.txt", "//double.txt", "a/../b.txt", "\U0001f600.txt",
        "\x01control.txt")  # fmt: skip
