@@ -7,8 +7,9 @@ collected: JSON Lines and Parquet in the run's folder of the lake; the result of
 Without a chat model (`RAG_CHAT_MODEL=none`) answers are sentences of the documents, labelled
 `extractive`, and cost nothing.
 
-**When it runs.** On demand; above `approval_usd` it waits for a person before it asks. The same question of the same index, prompt version and model is not paid
-again: a second run asks what is missing, and after a sync that changed the index everything.
+**When it runs.** On demand; above `approval_usd` it waits for a person before it asks. The same question
+of the same index, prompt version and model is not paid again: a second run asks what is missing, and
+after a sync that changed the index everything.
 
 **When it fails.** Every answer is kept as it comes. *collect* writes what there is and then fails while
 questions are open, for instance because a budget is used up: run it again, tomorrow if need be. A
