@@ -23,7 +23,7 @@ class Estimate:
             self.calls + other.calls,
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
-            self.cost_usd + other.cost_usd,
+            (self.cost_usd + other.cost_usd).normalize(),  # 8, not 8.0
         )
 
 
