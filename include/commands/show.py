@@ -207,6 +207,9 @@ def evaluation(answer: Json) -> str:
         for name, value in answer["metrics"].items()
     ]
     lines += [f"- {each}" for each in answer["reasons"]]
+    if traffic := answer.get("traffic"):
+        lines.append(f"{traffic['queries']} real queries: {traffic['note']}")
+        lines += [f"  {each['queries']} × {each['text']!r}" for each in traffic["suggestions"]]
     lines += [f"Report: {answer['report']}"] if "report" in answer else []
     return "\n".join(
         [*lines, f"Verdict: {answer['verdict']} over {answer['questions']} questions."]
