@@ -14,7 +14,7 @@ from include.spending.caller import Caller
 from include.wiring import Platform
 
 Json = dict[str, Any]
-__all__ = ["Narrowing", "ask", "search", "searcher", "trace"]
+__all__ = ["Asking", "Narrowing", "answered", "ask", "search", "searcher", "trace"]
 
 
 def search(chosen: Searcher, text: str, *, k: int = 10, mode: Mode = "hybrid") -> Json:
@@ -38,9 +38,14 @@ def ask(
     prompt: str | None = None,
 ) -> Json:
     """An answer from the documents with its citations; its trace is kept in the lake."""
+    return answered(platform, text, Asking(k, narrowing, prompt))
+
+
+def answered(platform: Platform, text: str, asking: Asking) -> Json:
+    """`ask` as `asking` says; `cached_question` is the one that the answer was given to before."""
     platform.caller = Caller(task="ask")
-    asking = Asking(k, narrowing, prompt)
-    return asking_.ask(platform, asking_.answerer(platform, asking), text, asking).answer.as_json()
+    trace = asking_.ask(platform, asking_.answerer(platform, asking), text, asking)
+    return trace.answer.as_json() | {"cached_question": trace.cached_question}
 
 
 def trace(platform: Platform, trace_id: str, *, replay: bool = False) -> Json:

@@ -56,6 +56,7 @@ class Erasing:
     unfinished_too: bool = False
     settle: Callable[[], None] = lambda: None
     forget_answers: Callable[[], int] = lambda: 0
+    forget_questions: Callable[[], int] = lambda: 0
 
     @property
     def tables(self) -> Tables:
@@ -136,6 +137,7 @@ def _remove(
     removed = {f"{name}/": count for name, count in files.erase_reports(within.lake, subject)}
     # They hold no names: all of them go, for they only save money.
     removed["responses/"] = within.forget_answers()
+    removed["questions/"] = within.forget_questions()
     runs = files.erase_runs(
         within.lake, subject, idle_since=now - RUN_IDLE, unfinished_too=within.unfinished_too
     )
