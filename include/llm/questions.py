@@ -116,7 +116,7 @@ def nearest(
     usable = [each for each in known if each.vector.shape == vector.shape]
     if not usable:
         return []
-    matrix = np.stack([each.vector for each in usable]).astype(np.float64)
+    matrix = np.stack([each.vector for each in usable])
     with np.errstate(all="ignore"):  # a damaged vector may hold anything: its cosine is no number
         lengths = np.linalg.norm(matrix, axis=1) * np.linalg.norm(vector)
         cosines = matrix @ vector / lengths
