@@ -12,8 +12,8 @@ from include.errors import CommitConflictError
 from include.llm.questions import KnownQuestion, most, packed, unpacked
 from include.storage.objects import ObjectStore
 
-FOLDER = "questions"
-_REDIS_PREFIX = "rag:questions:"
+FOLDER = "similar"
+_REDIS_PREFIX = "rag:similar:"
 _FRAME = struct.Struct("<dI")
 _ATTEMPTS = 5
 Held = list[tuple[float, bytes]]

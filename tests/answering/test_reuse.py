@@ -114,7 +114,7 @@ def test_it_is_off_unless_asked_for(filled, api):
     ask(platform)
     ask(platform, ALIKE)
     assert len(api.rows()) == 2
-    assert list(platform.lake.objects.list("questions/")) == []
+    assert list(platform.lake.objects.list("similar/")) == []
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_redis_may_go_away_and_come_back_empty(filled, api, tmp_path, caplog):
         platform = filled(RAG_REDIS_URL=url)
         ask(platform)
         assert ask(platform, ALIKE).answer.cached_from
-        assert list(platform.lake.objects.list("questions/")) == []
+        assert list(platform.lake.objects.list("similar/")) == []
     answer = ask(platform, ALIKE).answer
     assert (answer.model, answer.cached_from) == ("openai:stand-in-chat", "")
     assert "The cache of similar questions failed (ConnectionError)" in caplog.text
@@ -372,8 +372,8 @@ def test_an_erasure_forgets_all_questions_and_the_answers_go_with_their_traces(s
     (inbox / "retry.md").unlink()
     receipt, status = erase(platform, (inbox / "retry.md").as_uri(), settle_seconds=0)
     assert status == 0
-    assert (receipt["removed"]["questions/"], receipt["removed"]["traces/"]) == (1, 2)
-    assert list(platform.lake.objects.list("questions/")) == []
+    assert (receipt["removed"]["similar/"], receipt["removed"]["traces/"]) == (1, 2)
+    assert list(platform.lake.objects.list("similar/")) == []
 
 
 def test_the_command_line_tells_people_and_scripts(filled, api, environment, monkeypatch, capsys):

@@ -172,7 +172,7 @@ def test_damaged_members_of_redis_are_left_out(redis_url):
     server.flushall()
     questions = RedisQuestions(redis_url)
     questions.put("s", known("a"), 60)
-    server.zadd("rag:questions:s", {b"nonsense": 9e12, b"": 9e12, b"\xff\xff\xff\xff{": 9e12})
+    server.zadd("rag:similar:s", {b"nonsense": 9e12, b"": 9e12, b"\xff\xff\xff\xff{": 9e12})
     assert texts(questions) == ["a"]
 
 
@@ -180,7 +180,7 @@ def test_redis_forgets_a_scope_that_nobody_adds_to(redis_url):
     server = redis.Redis.from_url(redis_url)
     server.flushall()
     RedisQuestions(redis_url).put("s", known("a"), 60)
-    assert 0 < server.ttl("rag:questions:s") <= 60
+    assert 0 < server.ttl("rag:similar:s") <= 60
 
 
 def test_upkeep_deletes_what_has_expired(tmp_path, clock):
@@ -209,7 +209,7 @@ def test_whoever_fails_is_told_of_and_changes_nothing(caplog, redis_url):
     with pytest.raises(CommitConflictError):
         crowded.put("s", known("a"), 60)
     server = redis.Redis.from_url(redis_url)
-    server.set("rag:questions:taken", "by another program")
+    server.set("rag:similar:taken", "by another program")
     nobody = RedisQuestions("redis://127.0.0.1:9/0")
     for broken in (crowded, RedisQuestions(redis_url), nobody):
         forgiving = ForgivingQuestions(broken)
