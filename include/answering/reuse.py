@@ -140,14 +140,14 @@ def _read(platform: Platform, known: KnownQuestion) -> Trace | None:
         if held is None or held["question"] != known.text:
             return None
         told = held["answer"]
-        answer = Answer(
-            **told
-            | {
-                "citations": tuple(Citation(**each) for each in told["citations"]),
-                "cost_usd": Decimal(told["cost_usd"]),
-                "problems": tuple(told["problems"]),
-            }
-        )
+        read = {
+            "citations": tuple(Citation(**each) for each in told["citations"]),
+            "usage": {name: int(told["usage"][name]) for name in ("input_tokens", "output_tokens")},
+            "prompt": dict(told["prompt"]),
+            "cost_usd": Decimal(told["cost_usd"]),
+            "problems": tuple(told["problems"]),
+        }
+        answer = Answer(**told | read)
         hits = tuple(TracedHit(**each) for each in held["hits"])
         asked_at = datetime.fromisoformat(held["asked_at"])
         return Trace(**held | {"asked_at": asked_at, "hits": hits, "answer": answer})

@@ -284,6 +284,8 @@ def test_a_citation_that_is_no_longer_in_the_index_ends_the_answer(filled, api):
         lambda held: json.dumps(held | {"answer": {}}).encode(),
         lambda held: json.dumps(held | {"hits": [{"unknown": 1}]}).encode(),
         lambda held: json.dumps(held | {"asked_at": "once"}).encode(),
+        lambda held: json.dumps(held | {"answer": held["answer"] | {"usage": {}}}).encode(),
+        lambda held: json.dumps(held | {"answer": held["answer"] | {"prompt": None}}).encode(),
     ],
 )
 def test_a_trace_that_is_damaged_is_no_answer(filled, api, damage):
