@@ -100,6 +100,11 @@ def answer(answer: Json) -> str:
         how += "; no chat model is configured"
     if answer["model"] != "extractive":
         how = f"by {answer['model']}"
+    if answer["cached_from"]:
+        how += (
+            f'; given before to "{answer["cached_question"]}", cosine {answer["cosine"]:.3f}, '
+            f"trace {answer['cached_from']}"
+        )
     parts = [answer["answer"], *(["Sources:", *sources] if sources else [])]
     parts += [f"Note: {problem}" for problem in answer["problems"]]
     parts.append(
