@@ -71,6 +71,9 @@ class OpenAIEmbedder:
         self._max_tokens = option(
             endpoint, "max_request_tokens", MAX_REQUEST_TOKENS, 1, 100_000_000
         )
+        self._packed_tokens = min(
+            self._max_tokens, remote.account.limiter.most_tokens or self._max_tokens
+        )
         self._ask_dimensions = identity.model.startswith("text-embedding-3-")
 
     @property
@@ -108,7 +111,7 @@ class OpenAIEmbedder:
                     f"which reads {min(self._tokenizer.limit, self._max_tokens)}: lower "
                     f"RAG_CHUNK_TOKENS."
                 )
-            if batch and (len(batch) == self._max_inputs or total + tokens > self._max_tokens):
+            if batch and (len(batch) == self._max_inputs or total + tokens > self._packed_tokens):
                 yield batch, total
                 batch, total = [], 0
             batch.append(text)

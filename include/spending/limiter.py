@@ -48,6 +48,11 @@ class Limiter:
         self._made: MovingWindowRateLimiter | None = None
         self._seconds = window_seconds
 
+    @property
+    def most_tokens(self) -> int | None:
+        """The most tokens that one request may have; None without a limit."""
+        return self._rates.tokens or None
+
     def wait(self, key: str, tokens: int) -> float:
         """Returns when one request of so many tokens may be sent; the seconds it waited.
 
@@ -66,7 +71,7 @@ class Limiter:
         if tokens > limit:
             raise ConfigurationError(
                 f"RAG_LLM_TOKENS_PER_MINUTE is {limit}, and one request to {key} has {tokens} "
-                f"tokens: it could never be sent. Raise the limit, or lower RAG_EMBED_BATCH_TEXTS."
+                f"tokens: it could never be sent. Raise the limit, or lower RAG_CHUNK_TOKENS."
             )
         # Redis keeps an entry for each unit, so a unit is a thousandth of the limit.
         unit = max(1, limit // _PARTS)

@@ -14,6 +14,7 @@ from include.embedding.openai import openai_identity
 from include.errors import ConfigurationError, ModelError, TransientError
 from include.remote.endpoint import Endpoint, find_endpoint
 from include.spending.ledger import today_utc
+from include.spending.limiter import Limiter, Rates, moving_windows
 from tests.standin.running import KEY
 
 TEXTS = ["one two three", "four five", "six"]
@@ -43,6 +44,15 @@ def test_requests_are_packed_by_inputs_and_by_tokens(connected, api):
     assert [row["input_tokens"] for row in api.rows()] == [5, 1]
     connected({"max_request_tokens": 4}).embedder.embed_documents(TEXTS)
     assert [row["input_tokens"] for row in api.rows()[2:]] == [3, 3]
+
+
+def test_no_request_has_more_tokens_than_are_allowed_in_a_minute(connected, api, tmp_path):
+    platform = connected()
+    platform.spending.limiter = Limiter(
+        Rates(tokens=4), lambda: moving_windows(None, tmp_path), window_seconds=1
+    )
+    platform.embedder.embed_documents(TEXTS)
+    assert [row["input_tokens"] for row in api.rows()] == [3, 3]
 
 
 def test_a_text_that_is_too_long_is_not_sent(connected, api):
