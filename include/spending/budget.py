@@ -87,7 +87,8 @@ class Budget:
         """Replaces what was set aside by what the call cost; nothing to do where that is the same."""
         if entry.cost_usd != reserved:
             for scope in self._scopes(entry):
-                self._change(scope, partial(_add, amount=entry.cost_usd - reserved))
+                amount = entry.cost_usd - reserved
+                self._change(scope, partial(_add, amount=amount), settles=True)
 
     def _scopes(self, entry: Entry) -> list[Scope]:
         day, scopes = entry.at.astimezone(UTC).date(), []
@@ -101,11 +102,17 @@ class Budget:
             scopes.append(Scope(path, f"run_usd of {run}", self._limits.run_usd, since, run))
         return scopes
 
-    def _change(self, scope: Scope, change: Callable[[_Count], object]) -> None:
-        budgeted, unbudgeted = self._from_ledger(scope)
+    def _change(
+        self, scope: Scope, change: Callable[[_Count], object], *, settles: bool = False
+    ) -> None:
         began, tries = time.monotonic(), 0
         while True:
             stored = self._objects.read(scope.path)
+            if stored is None:  # the first call, or the count was lost: the ledger knows
+                self._known.pop(scope.path, None)
+                if settles:
+                    return
+            budgeted, unbudgeted = self._from_ledger(scope)
             count = _parse(stored.data, scope.path) if stored else _Count(spent=budgeted)
             count.unbudgeted = max(count.unbudgeted, unbudgeted)
             change(count)

@@ -170,6 +170,21 @@ def test_a_call_that_costs_less_or_more_than_was_set_aside_counts_as_it_cost(con
         assert after - before == Decimal(cost)
 
 
+def test_a_count_lost_while_a_call_is_in_flight_is_counted_from_the_ledger(tmp_path):
+    objects = LocalObjects(tmp_path)
+    ledger, path = Ledger(objects), f"budgets/day-{today_utc()}.json"
+    budget = Budget(objects, ledger, Budgets.parse({"daily_usd": 1}))
+    entry = in_flight()
+    budget.reserve(entry)
+    ledger.write(entry)
+    objects.delete(path)
+    settled = entry.settled(DONE, cost_usd=Decimal("0.00000001"))
+    ledger.write(settled)
+    budget.settle(settled, entry.cost_usd)
+    budget.reserve(in_flight())
+    assert Decimal(json.loads(objects.read(path).data)["spent"]) == Decimal("0.00000003")
+
+
 def test_calls_in_flight_that_an_older_form_counted_apart_still_count(connected):
     held = {"spent": "0.00000004", "unbudgeted": "0", "reserved": {"x": "0.00000006"}}
     platform = connected(**budgets(daily_usd=FIVE_CALLS))
