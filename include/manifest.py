@@ -183,7 +183,7 @@ def _same(side: str) -> pl.Expr:
 def _compact(rows: pl.DataFrame) -> pl.DataFrame:
     """The same rows in memory of their own: a filtered frame keeps all texts it was taken from."""
     own = pl.from_arrow(rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    return cast(pl.DataFrame, own).cast(dict(rows.schema))
+    return cast(pl.DataFrame, own).cast(rows.schema)
 
 
 def _listed_twice(twice: str) -> SourceError:
