@@ -1,0 +1,54 @@
+"""The nearest chunks of a LanceDB table, whatever the form of its vectors.
+
+float32 and float16 are compared by LanceDB itself. It cannot compare int8, and of bits it knows only how
+many differ. So both are searched in two steps: OVERSAMPLE times as many as asked for by their signs, and
+of these the nearest by what is stored, against the question's whole vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from include.embedding.protocol import FloatArray
+from include.storage.vector_forms import VECTOR, decoded, form_of, signs
+from include.vectorstore.lance_indexes import PROBES, REFINE, searched
+from include.vectorstore.ranking import HIT_COLUMNS
+
+if TYPE_CHECKING:
+    from lancedb.expr import Expr
+    from lancedb.query import LanceVectorQueryBuilder
+    from lancedb.table import Table
+
+OVERSAMPLE = 10
+
+Scored = Iterator[tuple[Mapping[str, Any], float]]
+
+
+def nearest(table: Table, vector: FloatArray, k: int, where: Expr | None) -> Scored:
+    """At least the `k` nearest rows that `where` lets through, with their cosines, in any order."""
+    if form_of(table.schema) in ("int8", "binary"):
+        return _by_signs(table, vector, k, where)
+    query = _query(table, vector, where).distance_type("cosine").refine_factor(REFINE).limit(k)
+    found = query.select([*HIT_COLUMNS, "_distance"]).to_arrow().to_pylist()
+    return ((row, 1.0 - row["_distance"]) for row in found)
+
+
+def _by_signs(table: Table, vector: FloatArray, k: int, where: Expr | None) -> Scored:
+    query = _query(table, signs(vector[None, :])[0], where).distance_type("hamming")
+    found = query.limit(k * OVERSAMPLE).select([*HIT_COLUMNS, VECTOR]).to_arrow()
+    scores = decoded(found[VECTOR]) @ (vector / np.linalg.norm(vector))
+    best = np.argsort(-scores, kind="stable")[:k]
+    rows = found.drop_columns([VECTOR]).take(best).to_pylist()
+    return zip(rows, scores[best].tolist(), strict=True)
+
+
+def _query(table: Table, vector: Any, where: Expr | None) -> LanceVectorQueryBuilder:
+    query = table.search(vector, query_type="vector", vector_column_name=searched(table))
+    query = query.nprobes(PROBES)
+    if where is None:
+        return query
+    # Without an upper bound, a search goes on until it has found as many as asked for.
+    return query.where(where, prefilter=True).maximum_nprobes(0)
