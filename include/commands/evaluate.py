@@ -21,7 +21,8 @@ class Asked:
     """What is evaluated: an index (the live one by default), and what it is held against.
 
     `baseline` is a file with the JSON of an earlier evaluation; `against` is `live` or an index.
-    `report` is a file for the HTML page.
+    `report` is a file for the HTML page, `options` what is tried beside it: fewer dimensions, fewer
+    bits.
     """
 
     questions: Path | None = None
@@ -30,6 +31,7 @@ class Asked:
     baseline: Path | None = None
     against: str | None = None
     report: Path | None = None
+    options: str | None = None
 
 
 def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
@@ -47,7 +49,7 @@ def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
             "Name a file of golden questions with --questions or RAG_GOLDEN_QUESTIONS."
         )
     baseline = _metrics(asked.baseline) if asked.baseline else None
-    judging = Judging(asked.index, asked.against, asked.mode, baseline)
+    judging = Judging(asked.index, asked.against, asked.mode, baseline, options=asked.options)
     judged = judge(platform, questions, judging, new_run_id())
     answer = judged.as_json()
     if asked.report:

@@ -30,6 +30,13 @@ def add_commands(add: Add) -> None:
     )
     _add_judging(evaluate)
     evaluate.add_argument("--report", type=Path, help="write an HTML page to this file")
+    evaluate.add_argument(
+        "--options",
+        nargs="?",
+        const="",
+        metavar="LIST",
+        help="also measure fewer dimensions and bits, as in @256,int8,@256+int8 (default: the usual)",
+    )
     golden = add("golden", _golden, show.golden, "Make golden questions of titles and headings.")
     golden.add_argument("--out", type=Path, required=True, help="JSONL file to write")
     golden.add_argument("--count", type=int, default=200, help="at most so many (default 200)")

@@ -51,13 +51,13 @@ def openai_identity(name: str, endpoint: Endpoint) -> EmbedderIdentity:
     """
     model, at, number = name.partition("@")
     natural = NATURAL_DIMENSIONS.get(model) or endpoint.options.get("dimensions")
-    can_be_cut = model.startswith(_CAN_BE_CUT) and model in NATURAL_DIMENSIONS
-    if at and not can_be_cut and number != str(NATURAL_DIMENSIONS.get(model, number)):
+    cuttable = can_be_cut(model)
+    if at and not cuttable and number != str(NATURAL_DIMENSIONS.get(model, number)):
         raise ConfigurationError(
             f"RAG_EMBEDDER asks for {number} dimensions of the model {model!r}, whose vectors have "
             f"{natural} and are not made to be cut: leave @{number} out."
         )
-    dimensions = number if at and not can_be_cut else natural
+    dimensions = number if at and not cuttable else natural
     if not str(dimensions or "").isdigit() or not 0 < int(str(dimensions)) <= 65_536:
         raise ConfigurationError(
             f"RAG_EMBEDDER should say how many dimensions the model {model!r} has: "
@@ -70,7 +70,12 @@ def openai_identity(name: str, endpoint: Endpoint) -> EmbedderIdentity:
         query_prefix=str(endpoint.options.get("query_prefix", "")),
         document_prefix=str(endpoint.options.get("document_prefix", "")),
     )
-    return cut(identity, int(number)) if at and can_be_cut else identity
+    return cut(identity, int(number)) if at and cuttable else identity
+
+
+def can_be_cut(model: str) -> bool:
+    """Whether OpenAI documents that the model's vectors keep their meaning when they are cut."""
+    return model.startswith(_CAN_BE_CUT) and model in NATURAL_DIMENSIONS
 
 
 class OpenAIEmbedder:

@@ -7,15 +7,16 @@ column's type tells its form, so whoever reads vectors needs to be told nothing.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, cast, get_args
+from typing import TypeAlias, cast, get_args
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from include.errors import ConfigurationError
+from include.settings import VectorForm
 
-Form = Literal["float32", "float16", "int8", "binary"]
+Form: TypeAlias = VectorForm
 FORMS: tuple[Form, ...] = get_args(Form)
 Vectors: TypeAlias = NDArray[np.float32]
 

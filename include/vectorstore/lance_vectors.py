@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from include.embedding.protocol import FloatArray
+from include.storage.scans import ROW
 from include.storage.vector_forms import VECTOR, decoded, form_of, signs
 from include.vectorstore.lance_indexes import PROBES, REFINE, searched
 from include.vectorstore.ranking import HIT_COLUMNS
@@ -38,11 +39,16 @@ def nearest(table: Table, vector: FloatArray, k: int, where: Expr | None) -> Sco
 
 def _by_signs(table: Table, vector: FloatArray, k: int, where: Expr | None) -> Scored:
     query = _query(table, signs(vector[None, :])[0], where).distance_type("hamming")
-    found = query.limit(k * OVERSAMPLE).select([*HIT_COLUMNS, VECTOR]).to_arrow()
+    # Lance warns of a search that does not select its distance.
+    query = query.limit(k * OVERSAMPLE).select(["id", VECTOR, "_distance"]).with_row_id(True)
+    found = query.to_arrow()
     scores = decoded(found[VECTOR]) @ (vector / np.linalg.norm(vector))
     best = np.argsort(-scores, kind="stable")[:k]
-    rows = found.drop_columns([VECTOR]).take(best).to_pylist()
-    return zip(rows, scores[best].tolist(), strict=True)
+    named = found.select(["id", ROW]).take(best)
+    score = dict(zip(named["id"].to_pylist(), scores[best].tolist(), strict=True))
+    # Only of the best are the texts read: most candidates are none of them.
+    rows = table.take_row_ids(named[ROW].to_pylist()).select([*HIT_COLUMNS]).to_arrow()
+    return ((row, score[row["id"]]) for row in rows.to_pylist())
 
 
 def _query(table: Table, vector: Any, where: Expr | None) -> LanceVectorQueryBuilder:
