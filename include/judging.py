@@ -75,13 +75,13 @@ def judge(platform: Platform, questions: Sequence[Question], asked: Asked, run_i
     if asked.against is not None:
         theirs = searcher(platform, None if asked.against == "live" else asked.against)
     terms = Terms(questions, asked.mode, None if theirs else baseline)
+    tried: Sequence[Measured] = ()
+    if asked.options is not None:
+        tried = try_options(of_index(platform, asked.index), asked, questions)
     found = assess(platform.tables, searcher(platform, asked.index), terms, theirs=theirs)
     path = f"evaluations/{path_name(run_id)}.html"
     report: Json = {"run_id": run_id, **found.as_json(), "report": platform.lake.files.uri(path)}
     remember(platform.tables, {**report, "state": asked.state}, asked=name, run_id=run_id, at=now)
-    tried: Sequence[Measured] = ()
-    if asked.options is not None:
-        tried = try_options(of_index(platform, asked.index), asked, questions)
     history = trend(platform.tables, name, asked.mode)
     html = page(Findings(found, terms, history, run_id, now, tried))
     platform.lake.objects.write(path, html.encode())

@@ -14,7 +14,7 @@ from include.embedding.protocol import FloatArray
 from include.evaluation.health import Vectors
 from include.storage.lance_errors import translated
 from include.storage.scans import ROW, Scan
-from include.storage.vector_forms import VECTOR, decoded
+from include.storage.vector_forms import VECTOR, Form, decoded
 from include.vectorstore.protocol import VectorStore
 
 if TYPE_CHECKING:
@@ -28,10 +28,14 @@ _ROWS = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Vectors of shape (chunks, dimensions), and the hashes of their texts in the same order."""
+    """Vectors of shape (chunks, dimensions), and the hashes of their texts in the same order.
+
+    They were stored in this form.
+    """
 
     vectors: Vectors
     texts: tuple[str, ...]
+    form: Form = "float32"
 
 
 def sample(database: LanceDatabase, index: str, count: int = SAMPLE) -> Sample:
@@ -45,7 +49,7 @@ def sample(database: LanceDatabase, index: str, count: int = SAMPLE) -> Sample:
     keys = pl.DataFrame(pl.from_arrow(found.select(["id", "text_hash"])))
     order = keys["id"].arg_sort()
     vectors = decoded(found[VECTOR])[order.to_numpy()]
-    return Sample(vectors, tuple(keys["text_hash"].gather(order)))
+    return Sample(vectors, tuple(keys["text_hash"].gather(order)), scan.form)
 
 
 @dataclass(frozen=True, slots=True)

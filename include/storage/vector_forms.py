@@ -7,7 +7,7 @@ column's type tells its form, so whoever reads vectors needs to be told nothing.
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast, get_args
+from typing import Any, TypeAlias, cast, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from include.settings import VectorForm
 Form: TypeAlias = VectorForm
 FORMS: tuple[Form, ...] = get_args(Form)
 Vectors: TypeAlias = NDArray[np.float32]
+Numbers: TypeAlias = NDArray[np.float32] | NDArray[np.integer[Any]] | NDArray[np.float16]
 
 VECTOR, SIGNS = "vector", "vector_signs"
 """The column of vectors, and for int8 that of their signs, which are searched first."""
@@ -86,8 +87,9 @@ def decoded(column: pa.Array | pa.ChunkedArray) -> Vectors:
     """
     stored = raw(column)
     if stored.dtype == np.uint8:
-        bits = np.unpackbits(stored, axis=1)
-        return np.where(bits, np.float32(1), np.float32(-1)) / np.sqrt(np.float32(bits.shape[1]))
+        bits = np.unpackbits(stored.astype(np.uint8, copy=False), axis=1)
+        length = np.float32(1 / np.sqrt(bits.shape[1]))
+        return np.where(bits, length, -length)
     plain = np.ascontiguousarray(stored, dtype="<f4")
     if stored.dtype != np.int8:
         return plain
@@ -95,18 +97,18 @@ def decoded(column: pa.Array | pa.ChunkedArray) -> Vectors:
         return cast(Vectors, plain / np.linalg.norm(plain, axis=1, keepdims=True))
 
 
-def raw(column: pa.Array | pa.ChunkedArray) -> NDArray[np.generic]:
+def raw(column: pa.Array | pa.ChunkedArray) -> Numbers:
     """A column of vectors as it is stored, one row each."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     flat = whole.flatten().to_numpy(zero_copy_only=False)
-    return cast(NDArray[np.generic], flat.reshape(len(whole), whole.type.list_size))
+    return cast(Numbers, flat.reshape(len(whole), whole.type.list_size))
 
 
-def signs(vectors: NDArray[np.generic]) -> NDArray[np.uint8]:
+def signs(vectors: Numbers) -> NDArray[np.uint8]:
     """Which numbers of each row are above 0, eight to a byte."""
     return np.packbits(np.asarray(vectors > 0), axis=1)
 
 
-def _column(rows: NDArray[np.generic]) -> pa.Array:
+def _column(rows: Numbers) -> pa.Array:
     flat = pa.array(np.ascontiguousarray(rows).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])

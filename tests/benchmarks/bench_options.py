@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from include.evaluation.trial import _chunks, _Nearest
+from include.evaluation.exact import TrueNearest
+from include.evaluation.tried import chunk_rows
 from include.storage.lance import LanceDatabase
 from include.storage.vector_forms import FORMS, encoded
 from include.vectorstore import lance_indexes
@@ -36,7 +37,7 @@ def main() -> None:
     vectors = _near(centres, chosen.chunks, draw)
     asked = _near(centres, _QUERIES, draw)
     ids = [f"{at:08x}" for at in range(chosen.chunks)]
-    exact = _Nearest(asked)
+    exact = TrueNearest(asked)
     for at in range(0, chosen.chunks, _AT_ONCE):
         exact.add(ids[at : at + _AT_ONCE], vectors[at : at + _AT_ONCE])
     print(
@@ -54,7 +55,7 @@ def _near(centres: np.ndarray, count: int, draw: np.random.Generator) -> np.ndar
 
 
 def _line(
-    form: str, folder: Path, given: tuple[list[str], np.ndarray, np.ndarray], exact: _Nearest
+    form: str, folder: Path, given: tuple[list[str], np.ndarray, np.ndarray], exact: TrueNearest
 ) -> str:
     ids, vectors, asked = given
     database = LanceDatabase(folder.as_uri())
@@ -63,7 +64,7 @@ def _line(
     for at in range(0, len(ids), _AT_ONCE):
         names = ids[at : at + _AT_ONCE]
         rows = pl.DataFrame({"id": names, "uri": names})
-        store.publish("one", _chunks(rows, vectors[at : at + _AT_ONCE]), [])
+        store.publish("one", chunk_rows(rows, vectors[at : at + _AT_ONCE]), [])
     began = time.perf_counter()
     lance_indexes.ensure_vector_index(database.open("chunks_one"))
     built = time.perf_counter() - began
