@@ -114,6 +114,7 @@ def test_a_short_vector_that_an_api_once_gave_is_used(database):  # noqa: F811
         ("text-embedding-3-small@512", 512, 1536),
         ("text-embedding-3-large@3072", 3072, 0),
         ("somebody-elses@64", 64, 0),
+        ("text-embedding-3-unheard-of@64", 64, 0),
     ],
 )
 def test_only_what_openai_documents_is_cut(name, dimensions, full):
