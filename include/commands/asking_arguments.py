@@ -48,10 +48,10 @@ def add_commands(add: Add) -> None:
 
 
 def _search(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
-    from include.commands.query import search, searcher
+    from include.commands.query import logged_search, searcher
 
     within = searcher(platform, chosen.index, _narrowing(chosen))
-    return search(within, chosen.text, k=chosen.k, mode=chosen.mode), 0
+    return logged_search(platform, within, chosen.text, k=chosen.k, mode=chosen.mode), 0
 
 
 def _ask(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:

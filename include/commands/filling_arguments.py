@@ -35,10 +35,10 @@ def add_commands(add: Add) -> None:
         if name == "plan":
             _add_target(command, default=None)
         else:
-            _add_approval(command)
+            add_approval(command)
     reembed = add("reembed", _reembed, show.plain, "Fill another index beside the live one.")
     _add_target(reembed, default="")
-    _add_approval(reembed)
+    add_approval(reembed)
     indexes = add("indexes", _indexes, show.indexes, "List the indexes and their states.")
     indexes.add_argument(
         "--drop", metavar="NAME", help="delete an index that is neither live nor previous"
@@ -115,12 +115,13 @@ def _add_target(command: argparse.ArgumentParser, default: str | None) -> None:
         )
 
 
-def _add_approval(command: argparse.ArgumentParser) -> None:
+def add_approval(command: argparse.ArgumentParser) -> None:
+    """Lets a person approve a sum beforehand."""
     command.add_argument(
         "--approve-usd",
         type=_amount,
         metavar="AMOUNT",
-        help="spend up to so much on embeddings, although it is more than approval_usd",
+        help="spend up to so much, although it is more than approval_usd",
     )
 
 

@@ -54,21 +54,25 @@ def _now() -> datetime:
 
 
 class EmbeddingCache:
-    """The vectors of one embedder by text hash; several processes may read and write at once."""
+    """The vectors of one embedder by text hash; several processes may read and write at once.
+
+    `tables` is what the name of its table begins with.
+    """
 
     def __init__(
         self,
         database: LanceDatabase,
         identity: EmbedderIdentity,
         *,
+        tables: str = "embeddings_",
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.identity = identity
-        self._table = _table(database, identity.full)
+        self._table = _table(database, tables, identity.full)
         # An API that shortens vectors itself was once asked for short ones: they were paid for.
         self._tables = [self._table]
         if identity.full_dimensions:
-            self._tables.append(_table(database, identity))
+            self._tables.append(_table(database, tables, identity))
         self._clock = clock
 
     @property
@@ -117,9 +121,9 @@ class EmbeddingCache:
             table.optimize(older_than)
 
 
-def _table(database: LanceDatabase, identity: EmbedderIdentity) -> KeyedTable:
+def _table(database: LanceDatabase, tables: str, identity: EmbedderIdentity) -> KeyedTable:
     schema = cache_schema(identity.dimensions)
-    return database.table(f"embeddings_{identity.id}", schema, "text_hash")
+    return database.table(f"{tables}{identity.id}", schema, "text_hash")
 
 
 def _sound(table: KeyedTable, hashes: Sequence[str]) -> tuple[list[str], FloatArray]:

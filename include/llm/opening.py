@@ -20,7 +20,7 @@ def open_chat(settings: Settings, remote: Remote, responses: Responses) -> ChatM
     names = [name.removeprefix("openai:") for name in settings.chat_model.split(",")]
     keep = settings.llm.response_cache_seconds
     models = [
-        OpenAIChat(name, remote, _counter(name, remote), responses=responses, keep_seconds=keep)
+        OpenAIChat(name, remote, counter(name, remote), responses=responses, keep_seconds=keep)
         for name in names
     ]
     return ChatChain(models)
@@ -33,7 +33,7 @@ def open_responses(settings: Settings, objects: ObjectStore) -> Responses:
     return Forgiving(LakeResponses(objects))
 
 
-def _counter(model: str, remote: Remote) -> Callable[[str], int]:
+def counter(model: str, remote: Remote) -> Callable[[str], int]:
     """Counts a chat model's tokens; for a model nobody knows, bytes: never less than its tokens."""
     try:
         return openai_tokenizer(model, remote.endpoint).count

@@ -180,6 +180,19 @@ class Models(Stores):
             on_progress=on_progress,
         )
 
+    @cached_property
+    def query_embedder(self) -> CachedEmbedder:
+        """Embeds queries through a cache of their own, which goes with the log of queries."""
+        from include.embedding.cache import CachedEmbedder, EmbeddingCache
+        from include.embedding.queries import TABLES, QueryEmbedder
+        from include.embedding.shortened import shorten, whole
+
+        asks = QueryEmbedder(whole(self.embedder))
+        embedder = shorten(asks, self.embedder.identity.dimensions)
+        cache = EmbeddingCache(self.database, embedder.identity, tables=TABLES)
+        batch = self.settings.embedding.batch_texts
+        return CachedEmbedder(embedder, cache, batch_texts=batch)
+
     def compact_cache(self) -> None:
         """Brings the embedding cache's many small files together; loses nothing."""
         self.cache.optimize(_VERSIONS_KEPT)

@@ -17,7 +17,7 @@ from include.commands.query import search, searcher
 from include.commands.reembed import plan, promote, reembed, target
 from include.commands.verify import verify
 from include.embedding.fake import FakeEmbedder
-from include.embedding.shortened import whole
+from include.embedding.shortened import shortened, whole
 from include.errors import ConfigurationError
 from include.indexes import of_values
 from include.storage.vector_forms import SIGNS, VECTOR, decoded
@@ -92,6 +92,16 @@ def test_a_lake_that_began_with_few_dimensions_has_all_of_them(world, corpus):
     assert embedded(full) == []
     assert full.registry.live().name == full.index_name
     assert full.registry.get(short.index_name).cut_from == full.embedder.identity.id
+
+
+def test_a_query_is_embedded_once_whatever_dimensions_are_asked_for(world):
+    given = world().query_embedder.embed_documents(["one", "two"])
+    short = world(RAG_EMBEDDER="fake:32@16")
+    vectors = short.query_embedder.embed_documents(["two", "one"])
+    assert embedded(short) == []
+    assert np.allclose(vectors, shortened(given, 16)[::-1], atol=1e-6)
+    short.query_embedder.embed_documents(["three"])
+    assert embedded(short) == ["three"]
 
 
 @pytest.mark.parametrize("values", ["RAG_INDEX_VECTORS=int8", "RAG_EMBEDDER=fake:32@16"])
