@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from lancedb.table import Table
 
 OVERSAMPLE = 10
+# Partitions of signs are coarser than those of vectors, and quickly read. At 200,000 chunks 20 find 0.78
+# of the nearest, 50 and more all of them, in the same 6-7 ms of a CPU.
+_PROBES_OF_SIGNS = 100
 
 Scored = Iterator[tuple[Mapping[str, Any], float]]
 
@@ -38,7 +41,8 @@ def nearest(table: Table, vector: FloatArray, k: int, where: Expr | None) -> Sco
 
 
 def _by_signs(table: Table, vector: FloatArray, k: int, where: Expr | None) -> Scored:
-    query = _query(table, signs(vector[None, :])[0], where).distance_type("hamming")
+    query = _query(table, signs(vector[None, :])[0], where, _PROBES_OF_SIGNS)
+    query = query.distance_type("hamming")
     # Lance warns of a search that does not select its distance.
     query = query.limit(k * OVERSAMPLE).select(["id", VECTOR, "_distance"]).with_row_id(True)
     found = query.to_arrow()
@@ -51,9 +55,11 @@ def _by_signs(table: Table, vector: FloatArray, k: int, where: Expr | None) -> S
     return ((row, score[row["id"]]) for row in rows.to_pylist())
 
 
-def _query(table: Table, vector: Any, where: Expr | None) -> LanceVectorQueryBuilder:
+def _query(
+    table: Table, vector: Any, where: Expr | None, probes: int = PROBES
+) -> LanceVectorQueryBuilder:
     query = table.search(vector, query_type="vector", vector_column_name=searched(table))
-    query = query.nprobes(PROBES)
+    query = query.nprobes(probes)
     if where is None:
         return query
     # Without an upper bound, a search goes on until it has found as many as asked for.

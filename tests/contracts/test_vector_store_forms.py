@@ -105,6 +105,7 @@ def test_a_large_index_gets_a_vector_index_of_its_kind(tmp_path, form, monkeypat
     store = LanceVectorStore(database, FIELDS)
     store.create(INDEX, DIMENSIONS, form)
     store.publish(INDEX, table(vectors()), [])
+    store.publish(INDEX, table(vectors(1), metadata='{"year": 2024}'), [])
     handle = database.open(f"chunks_{INDEX}")
     column = lance_indexes.searched(handle)
     assert column in lagging(handle)
@@ -116,6 +117,8 @@ def test_a_large_index_gets_a_vector_index_of_its_kind(tmp_path, form, monkeypat
     asked = vectors(1, seed=4)[0]
     found = [hit.chunk_id for hit in store.search_vector(INDEX, asked, 10)]
     assert len(set(found) & set(nearest(form, asked, 10))) >= 8
+    of_year = store.search_vector(INDEX, -vectors()[0], 5, scope("year = 2024"))
+    assert [hit.chunk_id for hit in of_year] == ["d000"]
     lance_indexes.rebuild(database.open(f"chunks_{INDEX}"))
     assert [hit.chunk_id for hit in store.search_vector(INDEX, asked, 1)] == found[:1]
 

@@ -169,7 +169,11 @@ def test_an_erased_document_is_found_by_no_search_of_any_form(world, corpus):
 
 
 @pytest.fixture
-def questions(tmp_path: Path) -> Path:
+def questions(tmp_path: Path, corpus: Path) -> Path:
+    """Questions about some of 20 more documents, so that ten are not all of them."""
+    for number in range(20):
+        words = [f"{number}-{word}" for word in ("fern", "gorse", "holly")]
+        (corpus / f"more-{number}.txt").write_text(text_about(*words))
     path = tmp_path / "questions.jsonl"
     lines = [
         {"id": f"{name}-{part}", "question": f"a paragraph about {name}-{part}",
@@ -195,6 +199,9 @@ def test_an_evaluation_tells_what_fewer_dimensions_and_bits_would_cost(world, co
     assert sizes["32-float32"] > sizes["32-float16"] > sizes["32-binary"]
     first = tried["32-float32"]
     assert (first["now"], first["index_recall@10"]) == (True, 1.0)
+    recall = {name: each["index_recall@10"] for name, each in tried.items()}
+    assert recall["32-binary"] < recall["32-int8"] <= recall["32-float16"] == 1.0
+    assert recall["16-int8"] < 1.0
     assert first["ndcg@10"] == answer["metrics"]["ndcg@10"]
     assert first["differences"]["ndcg@10"] == {"mean": 0, "low": 0, "high": 0}
     assert tried["16-int8"]["target"] == "RAG_EMBEDDER=fake:32@16 RAG_INDEX_VECTORS=int8"
