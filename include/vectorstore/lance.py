@@ -182,7 +182,8 @@ class LanceVectorStore:
                     lance_indexes.build_text_index(handle, column)
             if older_than is not None or lance_indexes.is_due(handle, _SEARCHABLE):
                 table.optimize(older_than)
-            lance_indexes.ensure_vector_index(handle)
+            # On what the compaction left: an index of what was before would be in its way.
+            lance_indexes.ensure_vector_index(self._opened(index))
 
     def _vectors(self, index: str, dimensions: int, form: Form | None) -> list[pa.Field]:
         """The columns of vectors: in the form asked for, or that which the index has."""
