@@ -9,13 +9,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import warn
 from include.retrieval.search import Searcher
-from include.storage.registry import Index
 from include.wiring import Platform
+
+if TYPE_CHECKING:
+    from include.storage.registry import Index
 
 
 def of_values(platform: Platform, values: Mapping[str, str]) -> Platform:

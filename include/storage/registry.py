@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from include.errors import CommitConflictError, ConfigurationError, LakeError
+from include.settings import VectorForm
 from include.storage.objects import ObjectStore, Stored
-from include.storage.vector_forms import Form
 
 State = Literal["building", "candidate", "live", "previous", "retired"]
 
@@ -50,7 +50,7 @@ class Index:
     missing: int = 0
     promotion: Mapping[str, object] | None = None
     retired_at: str = ""
-    vectors: Form = "float32"
+    vectors: VectorForm = "float32"
     cut_from: str = ""
 
 

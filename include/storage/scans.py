@@ -112,9 +112,8 @@ def replace_vectors(
 ) -> None:
     """Gives the rows with these keys other vectors, one for each; other columns stay as they are.
 
-    `vectors` are columns in the table's form, as `encoded` makes them.
-
-    `keys` are the key's column and its values. A key without a row is passed over.
+    `keys` are the key's column and its values, `vectors` columns in the table's form, as `encoded`
+    makes them. A key without a row is passed over.
     """
     column, wanted = keys
     # The merge needs columns as strict as they are in the table.

@@ -1,4 +1,4 @@
-"""The forms in which an index stores unit vectors: whole numbers of the machine, or fewer bits. Pure.
+"""The forms in which an index stores unit vectors: as they are, or in fewer bits. Pure.
 
 `float32` is the vector itself, `float16` its nearest halves. `int8` has one byte for a dimension (the
 largest of a vector is 127: a cosine needs no scale) and a bit for its sign, `binary` only that bit. A

@@ -20,9 +20,7 @@ from include.storage.lance_errors import translated
 from include.storage.vector_forms import (
     VECTOR,
     Form,
-    decoded,
     dimensions_of,
-    encoded,
     fields,
     form_of,
     require_form,
@@ -118,7 +116,7 @@ class LanceVectorStore:
         table = self._filterable(index, fields(form, dimensions))
         if upserts.num_rows:
             _refuse_other_vectors(index, upserts, dimensions)
-            upserts = _in_form(upserts, form)
+            upserts = lance_vectors.in_form(upserts, form)
             upserts = upserts.append_column(_SEARCHABLE, _searchable(upserts))
             upserts = lance_fields.complete(upserts, self._fields)
         else:
@@ -231,17 +229,6 @@ def _refuse_other_vectors(index: str, upserts: pa.Table, dimensions: int) -> Non
             f"Index {index!r} holds vectors of {dimensions} float32, not {found}: "
             f"they come from another embedder, which needs an index of its own."
         )
-
-
-def _in_form(rows: pa.Table, form: Form) -> pa.Table:
-    """The rows with their vectors as an index of this form has them."""
-    if form == "float32":
-        return rows
-    columns = encoded(decoded(rows[VECTOR]), form)
-    rows = rows.drop_columns([VECTOR])
-    for name, column in columns.items():
-        rows = rows.append_column(pa.field(name, column.type, nullable=False), column)
-    return rows
 
 
 def _searchable(rows: pa.Table) -> pa.Array:

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from include.embedding.protocol import FloatArray
 from include.storage.scans import ROW
-from include.storage.vector_forms import VECTOR, decoded, form_of, signs
+from include.storage.vector_forms import VECTOR, Form, decoded, encoded, form_of, signs
 from include.vectorstore.lance_indexes import PROBES, REFINE, searched
 from include.vectorstore.ranking import HIT_COLUMNS
 
@@ -38,6 +39,17 @@ def nearest(table: Table, vector: FloatArray, k: int, where: Expr | None) -> Sco
     query = _query(table, vector, where).distance_type("cosine").refine_factor(REFINE).limit(k)
     found = query.select([*HIT_COLUMNS, "_distance"]).to_arrow().to_pylist()
     return ((row, 1.0 - row["_distance"]) for row in found)
+
+
+def in_form(rows: pa.Table, form: Form) -> pa.Table:
+    """The rows with their float32 vectors as a table of this form has them."""
+    if form == "float32":
+        return rows
+    columns = encoded(decoded(rows[VECTOR]), form)
+    rows = rows.drop_columns([VECTOR])
+    for name, column in columns.items():
+        rows = rows.append_column(pa.field(name, column.type, nullable=False), column)
+    return rows
 
 
 def _by_signs(table: Table, vector: FloatArray, k: int, where: Expr | None) -> Scored:
