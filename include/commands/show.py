@@ -201,8 +201,7 @@ def _options(tried: Sequence[Json]) -> list[str]:
         )
         for each in tried
     ]
-    targets = [f"  reembed --target '{each['target']}'" for each in tried]
-    return ["", *map(str.__add__, _aligned(head, *rows), ["", *targets]), ""]
+    return ["", *_aligned(head, *rows), "", *(each["command"] for each in tried if each["command"])]
 
 
 def golden(answer: Json) -> str:

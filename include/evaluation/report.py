@@ -136,6 +136,9 @@ def _options(measured: Sequence[Measured]) -> Iterable[str]:
         yield '<p class="soft">Each made of cached vectors and searched with these questions; bytes are '
         yield "those of the vectors alone, on disk. Differences are to the first row.</p>"
         yield _table(options.HEAD, options.rows(measured))
+        commands = [[each.option.name, each.command] for each in measured if each.command]
+        yield "<details><summary>To make one beside the live index: it embeds nothing</summary>"
+        yield _table(["option", "command"], commands) + "</details>"
 
 
 def _trend(history: Sequence[Past]) -> Iterable[str]:

@@ -205,7 +205,8 @@ def test_an_evaluation_tells_what_fewer_dimensions_and_bits_would_cost(world, co
     assert tried["16-int8"]["target"] == "RAG_EMBEDDER=fake:32@16 RAG_INDEX_VECTORS=int8"
     html = page.read_text()
     assert "Fewer dimensions, fewer bits" in html
-    assert "RAG_EMBEDDER=fake:32@16 RAG_INDEX_VECTORS=int8" in html
+    assert "reembed --target &#x27;RAG_EMBEDDER=fake:32@16 RAG_INDEX_VECTORS=int8&#x27;" in html
+    assert first["command"] == ""
 
 
 def test_what_was_measured_of_an_option_is_what_an_index_of_it_gives(world, corpus, questions):
