@@ -13,6 +13,7 @@ from include.evaluation.gate import Rule
 from include.evaluation.history import Past
 from include.evaluation.options import Measured
 from include.evaluation.questions import Question
+from include.evaluation.representing import Traffic, section
 
 _WORST = 15
 _STYLE = """
@@ -42,7 +43,8 @@ circle.same{fill:var(--soft)}.ours{fill:var(--ours)}.theirs{fill:var(--theirs)}
 class Findings:
     """Everything that a page shows; `run_id` and `at` say when it was found.
 
-    `options` are those of dimensions and forms that were tried, if any.
+    `traffic` are the real queries beside it, where there is a log of them; `options` are those of
+    dimensions and forms that were tried, if any.
     """
 
     assessment: Assessment
@@ -50,6 +52,7 @@ class Findings:
     history: Sequence[Past]
     run_id: str
     at: datetime
+    traffic: Traffic | None = None
     options: Sequence[Measured] = ()
 
 
@@ -68,6 +71,7 @@ def page(found: Findings) -> str:
         *_tags(assessed),
         *_measured(assessed),
         *_options(found.options),
+        *(section(found.traffic) if found.traffic else ()),
         *_trend(found.history),
         *_worst(assessed, {each.id: each for each in terms.questions}),
     ]
