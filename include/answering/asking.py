@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from include.documents import digest
 from include.errors import ConfigurationError, PlatformError
 from include.indexes import EVERYTHING, Narrowing, searcher
+from include.llm.protocol import Heard
 from include.retrieval.answers import Trace
+from include.retrieval.conversation import MOST_TURNS, Turn, recent
 from include.retrieval.extractive import ExtractiveAnswerer
 from include.retrieval.generative import RESCUED, GenerativeAnswerer, Render
+from include.retrieval.search import Searcher
 from include.wiring import Platform
 
 Json = dict[str, Any]
 Answerer = ExtractiveAnswerer | GenerativeAnswerer
 PROMPT = "answer"
+CHAT_PROMPT = "chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,37 +30,59 @@ class Asking:
     """How questions are asked. `prompt` is a version or a label; None is what production has.
 
     After an error of `rescued` a model's answer is replaced by extracts, labelled so; others raise.
+    A question after `turns` is asked with the prompt `chat`, one without with `answer`.
     """
 
     k: int = 10
     narrowing: Narrowing = EVERYTHING
     prompt: str | None = None
     rescued: tuple[type[PlatformError], ...] = RESCUED
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def prompt_name(self) -> str:
+        """The prompt it is asked with."""
+        return CHAT_PROMPT if self.turns else PROMPT
 
 
 PLAINLY = Asking()
 
 
-def answerer(platform: Platform, asking: Asking = PLAINLY) -> Answerer:
+def answerer(
+    platform: Platform, asking: Asking = PLAINLY, within: Searcher | None = None
+) -> Answerer:
     """Who answers: the configured chat model, or without one the documents' own sentences.
 
-    Raises ConfigurationError as `searcher`, and for a prompt that there is not.
+    The live index is searched, unless there is a searcher already. Raises ConfigurationError as `searcher`, and for a prompt that there is not.
     """
-    chosen, sections = searcher(platform, None, asking.narrowing), platform.section_text
-    extracts, chat = ExtractiveAnswerer(chosen, section_text=sections), platform.chat_model
+    chosen = within or searcher(platform, None, asking.narrowing)
+    sections, chat, turns = platform.section_text, platform.chat_model, asking.turns
+    extracts = ExtractiveAnswerer(chosen, section_text=sections, turns=turns)
     if asking.prompt is not None:
-        platform.prompts.find(PROMPT, asking.prompt)
+        platform.prompts.find(asking.prompt_name, asking.prompt)
     if chat is None:
         return extracts
     return GenerativeAnswerer(
-        chosen, chat, _render(platform, asking.prompt), extracts, section_text=sections,
-        rescued=asking.rescued,
+        chosen, chat, _render(platform, asking), extracts, section_text=sections,
+        rescued=asking.rescued, turns=turns,
     )  # fmt: skip
 
 
-def ask(platform: Platform, who: Answerer, question: str, asking: Asking = PLAINLY) -> Trace:
-    """The answer inside its trace, which is kept in the lake."""
-    trace = replace(who.ask(question, asking.k), narrowed=asking.narrowing.as_json())
+def ask(
+    platform: Platform,
+    who: Answerer,
+    question: str,
+    asking: Asking = PLAINLY,
+    *,
+    heard: Heard | None = None,
+) -> Trace:
+    """The answer inside its trace, which is kept in the lake; `heard` gets a model's words."""
+    heard_by = {"heard": heard} if isinstance(who, GenerativeAnswerer) else {}
+    trace = replace(
+        who.ask(question, asking.k, **heard_by),
+        narrowed=asking.narrowing.as_json(),
+        history=tuple(each.as_json() for each in asking.turns),
+    )
     body = json.dumps(trace.as_json(), ensure_ascii=False, indent=1).encode("utf-8")
     platform.lake.objects.write(_path(trace.trace_id), body)
     return trace
@@ -89,7 +115,12 @@ def replay(platform: Platform, trace_id: str) -> Json:
     """
     then = stored_trace(platform, trace_id)
     prompt = then["answer"]["prompt"]
-    asking = Asking(then["k"], _narrowing(then["narrowed"]), prompt and prompt["version"])
+    asking = Asking(
+        then["k"],
+        _narrowing(then["narrowed"]),
+        prompt and prompt["version"],
+        turns=turns_of(platform, [each["trace_id"] for each in then.get("history", ())]),
+    )
     who = answerer(platform, asking)
     now = ask(platform, who, then["question"], asking).as_json()
     answer: Any = now["answer"]
@@ -104,6 +135,12 @@ def replay(platform: Platform, trace_id: str) -> Json:
     return {"trace_id": trace_id, "replayed_as": now["trace_id"], "same": same, "now": now}
 
 
+def turns_of(platform: Platform, trace_ids: Sequence[str]) -> tuple[Turn, ...]:
+    """The turns of a conversation, in order, from their traces; what was erased is left out."""
+    traces = [trace for each in trace_ids[-MOST_TURNS:] if (trace := find_trace(platform, each))]
+    return recent([_turn(trace) for trace in traces])
+
+
 def prompt_of(platform: Platform, question: str, wanted: str | None) -> tuple[str, str]:
     """Version and hash of the prompt that this question would be asked with."""
     version = platform.prompts.find(PROMPT, wanted, subject=subject_of(question)).version
@@ -115,10 +152,18 @@ def subject_of(question: str) -> str:
     return digest("question", question)
 
 
-def _render(platform: Platform, wanted: str | None) -> Render:
+def _render(platform: Platform, asking: Asking) -> Render:
     return lambda question, values: platform.prompts.get(
-        PROMPT, wanted, subject=subject_of(question)
+        asking.prompt_name, asking.prompt, subject=subject_of(question)
     ).render(values)
+
+
+def _turn(trace: Json) -> Turn:
+    """What a later question reads again; the documents of earlier turns are this one's, too."""
+    read = [each["uri"] for each in trace["hits"]]
+    earlier = [uri for each in trace.get("history", ()) for uri in each["uris"]]
+    uris = tuple(dict.fromkeys([*read, *earlier]))
+    return Turn(trace["question"], trace["answer"]["answer"], trace["trace_id"], uris)
 
 
 def _narrowing(told: Mapping[str, Any]) -> Narrowing:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from include.answering import asking as asking_
 from include.answering.asking import Asking
-from include.documents import Hit
 from include.indexes import EVERYTHING, Narrowing, searcher
 from include.retrieval.search import Mode, Searcher
 from include.spending.caller import Caller
@@ -19,14 +17,8 @@ __all__ = ["Narrowing", "ask", "search", "searcher", "trace"]
 
 def search(chosen: Searcher, text: str, *, k: int = 10, mode: Mode = "hybrid") -> Json:
     """The `k` best chunks for a text."""
-    return {"index": chosen.index, "hits": [_hit(hit) for hit in chosen.search(text, k, mode=mode)]}
-
-
-def _hit(hit: Hit) -> Json:
-    shown = {**asdict(hit), "heading": list(hit.heading), "metadata": dict(hit.metadata)}
-    if not hit.page:
-        del shown["page"]
-    return shown
+    hits = chosen.search(text, k, mode=mode)
+    return {"index": chosen.index, "hits": [hit.as_json() for hit in hits]}
 
 
 def ask(

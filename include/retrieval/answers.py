@@ -37,7 +37,8 @@ class Citation:
 class Answer:
     """What is told to the person who asked. `[1]` in the answer refers to the citation's marker.
 
-    `problems` are sentences about an answer that is not quite what was asked for.
+    `problems` are sentences about an answer that is not quite what was asked for; `finish_reason`
+    is `length` for one that was cut off.
     """
 
     answer: str
@@ -49,6 +50,7 @@ class Answer:
     cost_usd: Decimal
     trace_id: str
     problems: tuple[str, ...] = ()
+    finish_reason: str = "stop"
 
     def as_json(self) -> Json:
         """The answer as JSON values; money as a decimal string."""
@@ -87,7 +89,8 @@ class Trace:
     """The whole chain behind one answer: enough to ask again and to compare.
 
     `narrowed` is what the search was narrowed to: filter, principals, distinct documents. `request`
-    names the exact messages that a chat model was sent, "" where none was.
+    names the exact messages that a chat model was sent, "" where none was. `history` are the turns
+    of a conversation before the question: their traces, and which documents they cite.
     """
 
     trace_id: str
@@ -101,6 +104,7 @@ class Trace:
     answer: Answer
     narrowed: Mapping[str, object] = field(default_factory=dict)
     request: str = ""
+    history: tuple[Mapping[str, object], ...] = ()
 
     def as_json(self) -> Json:
         """The trace as JSON values, the answer's own keys inside `answer`."""
@@ -108,5 +112,6 @@ class Trace:
             **asdict(self),
             "asked_at": self.asked_at.isoformat(),
             "hits": [asdict(hit) for hit in self.hits],
+            "history": list(self.history),
             "answer": self.answer.as_json(),
         }

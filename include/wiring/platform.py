@@ -123,8 +123,10 @@ class Platform(Chunkers):
         from include.llm.responses import LakeResponses
         from include.spending.ledger import Ledger
         from include.stages.maintain import Upkeep
+        from include.storage.sessions import LakeSessions
 
-        small = (Ledger(self.lake.objects), LakeResponses(self.lake.objects))
+        objects = self.lake.objects
+        small = (Ledger(objects), LakeResponses(objects), LakeSessions(objects))
         held, database = self.tables, self.database
         own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
         caches = [
