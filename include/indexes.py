@@ -23,7 +23,8 @@ def of_values(platform: Platform, values: Mapping[str, str]) -> Platform:
     if not values.items() - platform.settings.index_values.items():
         return platform
     settings = platform.settings.with_index(values)
-    made = next((each for each in platform.beside if each.settings == settings), None)
+    beside = (each for each in platform.beside if isinstance(each, Platform))
+    made = next((each for each in beside if each.settings == settings), None)
     if made is None:
         made = Platform(settings, platform.deployment)
         platform.beside.append(made)

@@ -77,9 +77,12 @@ def ask(
     heard: Heard | None = None,
 ) -> Trace:
     """The answer inside its trace, which is kept in the lake; `heard` gets a model's words."""
-    heard_by = {"heard": heard} if isinstance(who, GenerativeAnswerer) else {}
+    if isinstance(who, GenerativeAnswerer):
+        found = who.ask(question, asking.k, heard=heard)
+    else:
+        found = who.ask(question, asking.k)
     trace = replace(
-        who.ask(question, asking.k, **heard_by),
+        found,
         narrowed=asking.narrowing.as_json(),
         history=tuple(each.as_json() for each in asking.turns),
     )

@@ -29,8 +29,9 @@ class ScriptedChat:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer
-        for piece in answer.splitlines(keepends=True) if heard else ():
-            heard(piece)
+        if heard:
+            for piece in answer.splitlines(keepends=True):
+                heard(piece)
         asked = sum(len(each.content.split()) for each in request.messages)
         return Completion(
             answer, "fake", "stop", asked, len(answer.split()), Decimal(0), "fake-call"

@@ -110,7 +110,9 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     kind = _KINDS.get(error.status_code)
     if kind is None:
         return Refusal(error.status_code, "invalid_request", f"{error.detail}.").response()
-    return Refusal(error.status_code, kind, f"There is no {asked}: /docs has the routes.").response()
+    return Refusal(
+        error.status_code, kind, f"There is no {asked}: /docs has the routes."
+    ).response()
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

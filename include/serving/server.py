@@ -8,16 +8,22 @@ import signal
 import socket
 import sys
 import time
-from contextlib import closing
-from typing import Any
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigurationError
 from include.settings import ApiSettings
 from include.wiring import Platform
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from uvicorn import Server
+
 Json = dict[str, Any]
 ANSWER_THREADS = 32
 DRAIN_SECONDS = 20
+MOST_CONNECTIONS = 1_000
 _BACKLOG = 512
 
 
@@ -27,12 +33,18 @@ def serve(platform: Platform, host: str, port: int) -> Json:
     Raises ConfigurationError for an address that is not this machine's alone while there are no
     keys, and for one that cannot be had.
     """
-    settings = platform.settings.api
-    refuse_open(host, settings)
+    refuse_open(host, platform.settings.api)
     began = time.monotonic()
-    with closing(_listening(host, port)) as listener:
-        requests = _run(platform, settings, listener, host)
-    return {"requests": requests, "seconds": round(time.monotonic() - began, 1)}
+    with closing(_listening(host, port)) as listener, serving(platform, host) as app:
+        server = make_server(app)
+        # uvicorn raises the signal again when it has stopped: that is no reason to die of it.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        sys.stderr.write(f"Listening on {_url(listener)} (routes: /docs). Stop it with Ctrl-C.\n")
+        sys.stderr.flush()
+        server.run(sockets=[listener])
+    seconds = round(time.monotonic() - began, 1)
+    return {"requests": server.server_state.total_requests, "seconds": seconds}
 
 
 def refuse_open(host: str, settings: ApiSettings) -> None:
@@ -52,9 +64,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _run(platform: Platform, settings: ApiSettings, listener: socket.socket, host: str) -> int:
-    import uvicorn
-
+@contextmanager
+def serving(platform: Platform, host: str) -> Iterator[FastAPI]:
+    """The application over this platform; afterwards what had begun is done, and paid calls settled."""
     from include.serving.app import make_app
     from include.serving.rates import rate_limit
     from include.serving.readers import Keyring
@@ -63,34 +75,31 @@ def _run(platform: Platform, settings: ApiSettings, listener: socket.socket, hos
     from include.serving.workers import Workers
     from include.storage.sessions import open_sessions
 
-    sessions = open_sessions(
-        platform.settings.redis_url, platform.lake.objects, settings.session_seconds
-    )
+    settings, redis_url = platform.settings.api, platform.settings.redis_url
+    sessions = open_sessions(redis_url, platform.lake.objects, settings.session_seconds)
     searches = Workers("search", max(4, 2 * (os.cpu_count() or 1)), settings.timeout_seconds)
     answers = Workers("answer", ANSWER_THREADS, settings.timeout_seconds)
-    api = Api(Service(platform, sessions), searches, answers)
     hosts = None if settings.keys else frozenset({"127.0.0.1", "localhost", "[::1]", host})
-    limit = rate_limit(settings.requests_per_minute, platform.settings.redis_url)
-    app = make_app(api, Keyring(settings.keys), hosts=hosts, limit=limit)
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, lifespan="on",
-        timeout_graceful_shutdown=DRAIN_SECONDS, limit_concurrency=1_000,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    # uvicorn raises the signal again when it has stopped: that is no reason to die of it.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    address, bound = listener.getsockname()[:2]
-    shown = f"[{address}]" if ":" in address else address
-    sys.stderr.write(f"Listening on http://{shown}:{bound} (routes: /docs). Stop it with Ctrl-C.\n")
-    sys.stderr.flush()
+    limit = rate_limit(settings.requests_per_minute, redis_url)
+    api = Api(Service(platform, sessions), searches, answers)
     try:
-        server.run(sockets=[listener])
+        yield make_app(api, Keyring(settings.keys), hosts=hosts, limit=limit)
     finally:
         for workers in (searches, answers):
             workers.close()
         sessions.close()
-    return server.server_state.total_requests
+
+
+def make_server(app: FastAPI) -> Server:
+    """What speaks HTTP for the application."""
+    import uvicorn
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            app, log_config=None, access_log=False, server_header=False, lifespan="on",
+            timeout_graceful_shutdown=DRAIN_SECONDS, limit_concurrency=MOST_CONNECTIONS,
+        )
+    )  # fmt: skip
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -103,3 +112,8 @@ def _listening(host: str, port: int) -> socket.socket:
             f"choose another --port."
         ) from error
     return listener
+
+
+def _url(listener: socket.socket) -> str:
+    address, port = listener.getsockname()[:2]
+    return f"http://{f'[{address}]' if ':' in address else address}:{port}"

@@ -144,7 +144,9 @@ class Handler(BaseHTTPRequestHandler):
         if body.get("stream"):
             asked_for = (body.get("stream_options") or {}).get("include_usage")
             told = usage if asked_for and fault != "no usage" else None
-            self._stream(body, content, fault if fault in ("break", "error event") else reason, told)
+            self._stream(
+                body, content, fault if fault in ("break", "error event") else reason, told
+            )
             return
         answer = _completion(body, {"message": {"role": "assistant", "content": content}}, reason)
         self._send(200, answer if fault == "no usage" else answer | {"usage": usage})

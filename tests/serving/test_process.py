@@ -1,0 +1,95 @@
+"""Where the API listens, who it lets wait, and what it says about itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from include.errors import ConfigurationError
+from include.serving.refusals import Refusal
+from include.serving.server import _listening, refuse_open
+from include.serving.streams import event
+from include.serving.workers import WAITING_EACH, Workers
+from include.settings import REPOSITORY, Settings
+
+
+def settings(keys: str = ""):
+    return Settings.from_environment({"RAG_API_KEYS": keys}).api
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_without_keys_loopback_is_open(host):
+    refuse_open(host, settings())
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.org", ""])
+def test_without_keys_another_address_is_refused_and_with_keys_it_is_not(host):
+    with pytest.raises(ConfigurationError, match=r"loopback only.*set RAG_API_KEYS"):
+        refuse_open(host, settings())
+    refuse_open(host, settings("a-key-0123456789"))
+
+
+def test_a_port_that_is_taken_is_told_with_its_number():
+    with _listening("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=rf"127.0.0.1:{port}.*another --port"):
+            _listening("127.0.0.1", port)
+
+
+def test_the_program_refuses_an_open_address_with_one_sentence(environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "include", "serve", "--host", "0.0.0.0", "--port", "0"],
+        env=os.environ | environment, cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("ConfigurationError: Without RAG_API_KEYS")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_work_beyond_what_may_wait_is_told_to_come_again():
+    workers, go = Workers("test", 1, 10), threading.Event()
+
+    async def crowd() -> list[object]:
+        work = [asyncio.ensure_future(workers.run(go.wait)) for _ in range(WAITING_EACH + 2)]
+        await asyncio.sleep(0.05)
+        go.set()
+        return await asyncio.gather(*work, return_exceptions=True)
+
+    found = asyncio.run(crowd())
+    workers.close()
+    refused = [each for each in found if isinstance(each, Refusal)]
+    assert [(each.status_code, each.kind) for each in refused] == [(503, "busy")]
+    assert workers.pending == 0
+
+
+def test_work_whose_time_is_over_goes_on_if_it_has_begun_and_is_dropped_if_not():
+    workers, done = Workers("test", 1, 0.1), []
+
+    def act(name: str) -> None:
+        time.sleep(0.3)
+        done.append(name)
+
+    async def both() -> list[object]:
+        work = [workers.run(lambda name=name: act(name)) for name in ("begun", "waiting")]
+        return await asyncio.gather(*work, return_exceptions=True)
+
+    assert [each.status_code for each in asyncio.run(both())] == [504, 504]
+    workers.close()
+    assert done == ["begun"]
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb", "a\u2028b", "a\x85b\x1cc", "\r\n\r\ndata: x", "é\U0001f600"]
+)
+def test_whatever_a_text_holds_an_event_is_one_line(text):
+    lines = event({"text": text}, "delta").decode().split("\n")
+    assert lines[0] == "event: delta"
+    assert json.loads(lines[1].removeprefix("data: ")) == {"text": text}
+    assert lines[2:] == ["", ""]
