@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from include.spending.forecast import Estimate
+
 Role = Literal["system", "user", "assistant"]
 Heard = Callable[[str], None]
 """Takes the next piece of an answer while it is being written; returns at once, raises nothing."""
@@ -74,6 +76,13 @@ class ChatModel(Protocol):
     @property
     def name(self) -> str:
         """What it is called in settings: `openai:a`, or several in the order of fallback."""
+        ...
+
+    def most(self, request: ChatRequest, *, beside: int = 0) -> Estimate:
+        """What the request costs at most: its tokens and so many beside, and the longest answer.
+
+        Of several models that of the dearest, for any of them may have to answer. Asks nobody.
+        """
         ...
 
     def complete(self, request: ChatRequest, *, heard: Heard | None = None) -> Completion:

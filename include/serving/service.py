@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from include.serving.bodies import Chat, Question, Search
 from include.serving.readers import Reader
 from include.serving.refusals import Refusal, usage
 from include.spending.caller import Caller, acting_as
+from include.storage.query_log import Outcome
 from include.storage.registry import Index
 from include.storage.sessions import Sessions
 from include.wiring import Platform
@@ -41,8 +43,12 @@ class Service:
     def search(self, asked: Search, reader: Reader) -> Json:
         """As `python -m include search --json`."""
         searcher = self._searcher(self.index(asked.index), asked.narrowing(reader))
+        began = time.monotonic()
         with acting_as(_caller("search", reader)):
             hits = searcher.search(asked.text, asked.k, mode=asked.mode)
+        scores, seconds = [hit.score for hit in hits], time.monotonic() - began
+        outcome = Outcome("search", searcher.index, asked.mode, asked.k, scores, seconds)
+        self._platform.query_log.note(asked.text, outcome)
         return {"index": searcher.index, "hits": [hit.as_json() for hit in hits]}
 
     def answer(
@@ -64,6 +70,9 @@ class Service:
             with usage():
                 who = asking_.answerer(platform, asking, searcher)
             trace = asking_.ask(platform, who, asked.text, asking, heard=heard)
+        scores = [hit.score for hit in trace.hits]
+        outcome = Outcome("ask", searcher.index, trace.mode, trace.k, scores, trace.seconds)
+        platform.query_log.note(asked.text, outcome)
         return trace.answer.as_json()
 
     def chat(self, asked: Chat, reader: Reader, heard: Heard | None = None) -> Json:

@@ -126,17 +126,18 @@ class Platform(Chunkers):
         from include.storage.sessions import LakeSessions
 
         objects = self.lake.objects
-        small = (Ledger(objects), LakeResponses(objects), LakeSessions(objects))
+        small = (Ledger(objects), LakeResponses(objects), LakeSessions(objects), self.query_log)
         held, database = self.tables, self.database
         own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
         caches = [
             database.table(name, handle.schema, "text_hash")
             for name in database.names()
-            if name.startswith("embeddings_") and (handle := database.open(name)) is not None
+            if name.startswith(("embeddings_", "query_embeddings_"))
+            and (handle := database.open(name)) is not None
         ]
-        return Upkeep(
-            (*own, held.erasures, held.evaluations, held.enrichments, *caches, *small), self.store
-        )
+        own += (held.erasures, held.evaluations, held.enrichments)
+        own += (held.golden, held.golden_passages)
+        return Upkeep((*own, *caches, *small), self.store)
 
     def premises(self, before: datetime) -> Premises:
         """What verification looks at; `before` is the end of the retention."""

@@ -10,6 +10,7 @@ import pytest
 from include.commands.ingest import Switches, sync
 from include.commands.query import search, searcher
 from include.serving.doors import BODY_BYTES
+from include.spending.ledger import today_utc
 from tests.serving.running import eventually
 
 HR, PLAIN, ROOT = "hr-key-0123456789", "plain-key-0123456789", "root-key-0123456789"
@@ -217,3 +218,14 @@ def test_an_error_of_the_lake_names_no_place_to_the_caller(serve, lake):
     assert answer.status_code == 503
     assert str(lake) not in answer.text
     assert "log" in error_of(answer)["message"]
+
+
+def test_queries_go_into_the_log_of_queries_where_one_is_kept(serve, lake):
+    here = serve(RAG_QUERY_LOG="text")
+    here.post("/v1/search", text="retries failing calls", k=2)
+    here.post("/v1/answer", text="What retries failing calls?")
+    logged = list(here.platform.query_log.queries(today_utc()))
+    assert {(each.kind, each.text, each.hits) for each in logged} == {
+        ("search", "retries failing calls", 2),
+        ("ask", "What retries failing calls?", 3),
+    }
