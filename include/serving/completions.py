@@ -43,13 +43,12 @@ async def complete(asked: Completions, api: Within, reader: By) -> Response:
     _require(asked.model)
     question, turns = asked.question(), asked.turns()
 
+    @api.counted
     def act(heard: Heard | None) -> Json:
         return api.service.answer(question, reader, heard, turns=turns, route="completions")
 
     if not asked.stream:
-        found = await api.answers.run(lambda: act(None))
-        api.measured.answer(found)
-        return JSONResponse(_whole(found))
+        return JSONResponse(_whole(await api.answers.run(lambda: act(None))))
     telling = Telling(api.answers, act)
     await telling.begin()
     usage = bool(asked.stream_options and asked.stream_options.include_usage)
@@ -65,7 +64,6 @@ async def _chunks(api: Api, telling: Telling, *, usage: bool) -> AsyncIterator[b
             yield ping() if piece is None else event(_chunk({"content": piece}) | name)
         try:
             found = await telling.result()
-            api.measured.answer(found)
             for chunk in _ending(found, said, usage=usage):
                 yield event(chunk | name)
             yield event("[DONE]")

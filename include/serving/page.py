@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, Template
+from markupsafe import Markup, escape
 
 Json = dict[str, Any]
 
@@ -24,9 +25,7 @@ def page(openapi: Json) -> str:
             "path": path,
             "summary": operation.get("summary", ""),
             "description": operation.get("description", ""),
-            "tag": (operation.get("tags") or [""])[0],
             "fields": _fields(openapi, operation),
-            "keyed": bool(operation.get("security")),
         }
         for path, methods in openapi["paths"].items()
         for method, operation in methods.items()
@@ -37,7 +36,18 @@ def page(openapi: Json) -> str:
 @cache
 def _template() -> Template:
     text = (Path(__file__).parent / "page.html.jinja").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(text)
+    made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    made.filters["coded"] = _coded
+    return made.from_string(text)
+
+
+def _coded(text: str) -> Markup:
+    """What stands between backticks as code, all of it escaped."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(text.split("`"))
+    ]
+    return Markup().join(parts)
 
 
 def _fields(openapi: Json, operation: Json) -> list[Json]:
@@ -52,7 +62,9 @@ def _fields(openapi: Json, operation: Json) -> list[Json]:
             "default": "required" if name in required else _default(field),
             "description": field.get("description", ""),
         }
-        for name, field in schema.get("properties", {}).items()
+        for name, field in sorted(
+            schema.get("properties", {}).items(), key=lambda each: each[0] not in required
+        )
     ]
 
 

@@ -20,6 +20,7 @@ from include.serving.streams import Telling, event, ping, refused, streamed
 from include.serving.workers import Workers
 
 Json = dict[str, Any]
+Answering = Callable[[Heard | None], Json]
 EVENT_STREAM = "text/event-stream"
 
 
@@ -35,6 +36,16 @@ class Api:
     answers: Workers
     measured: Measured = field(default_factory=Measured)
     unready: str = "The model is being loaded."
+
+    def counted(self, act: Answering) -> Answering:
+        """The same, counted when it is done, whether or not anybody still waits for it."""
+
+        def counting(heard: Heard | None) -> Json:
+            found = act(heard)
+            self.measured.answer(found)
+            return found
+
+        return counting
 
 
 def _api(request: Request) -> Api:
@@ -98,13 +109,10 @@ async def chat(asked: Chat, request: Request, api: Within, reader: By) -> Respon
     return await _told(api, asked, request, lambda heard: api.service.chat(asked, reader, heard))
 
 
-async def _told(
-    api: Api, asked: Question, request: Request, act: Callable[[Heard | None], Json]
-) -> Response:
+async def _told(api: Api, asked: Question, request: Request, act: Answering) -> Response:
+    act = api.counted(act)
     if not (asked.stream or EVENT_STREAM in request.headers.get("accept", "")):
-        found = await api.answers.run(lambda: act(None))
-        api.measured.answer(found)
-        return JSONResponse(found)
+        return JSONResponse(await api.answers.run(lambda: act(None)))
     telling = Telling(api.answers, act)
     await telling.begin()
     return streamed(_events(api, telling))
@@ -121,7 +129,6 @@ async def _events(api: Api, telling: Telling) -> AsyncIterator[bytes]:
         except Exception as error:  # noqa: BLE001 - those that are not ours are raised again
             yield event(refused(error), "error")
         else:
-            api.measured.answer(found)
             if not heard:
                 yield event({"text": found["answer"]}, "delta")
             yield event(found, "answer")

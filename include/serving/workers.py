@@ -12,7 +12,7 @@ from typing import TypeVar
 from include.serving.refusals import Refusal
 
 T = TypeVar("T")
-WAITING_EACH = 8
+WAITING_EACH = 64
 """Requests that may wait for each thread; whoever comes later is told to come again."""
 
 

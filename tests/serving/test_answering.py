@@ -105,7 +105,9 @@ def test_a_client_that_leaves_midway_is_paid_for_exactly_and_its_trace_is_kept(c
         stored = here.platform.lake.objects.read(f"budgets/day-{today_utc()}.json")
         counted = json.loads(stored.data)
         assert (counted["reserved"], counted["spent"]) == ({}, f"{entry.cost_usd:f}")
-        assert "rag_streams_abandoned_total 1.0" in client.get("/metrics").text.splitlines()
+        lines = client.get("/metrics").text.splitlines()
+        assert "rag_streams_abandoned_total 1.0" in lines
+        assert 'rag_answers_total{mode="generated"} 1.0' in lines
 
 
 @pytest.mark.parametrize("fault", ["break", "error event"])

@@ -209,6 +209,8 @@ def test_the_page_of_routes_needs_nothing_from_elsewhere(serve, lake):
     assert "<script" not in page
     assert "https://" not in page
     assert "list of string" in page
+    assert page.index("<code>text</code>") < page.index("<code>filter</code>")
+    assert "<code>python -m include search --json</code>" in page
 
 
 def test_an_error_of_the_lake_names_no_place_to_the_caller(serve, lake):
