@@ -88,7 +88,7 @@ class Door:
                 await self._check_rate(reader)
         except Refusal as refusal:
             return await refusal.response()(scope, receive, send)
-        return await self.app(scope, _bounded(receive), send)
+        return await self.app(scope, bounded_body(receive), send)
 
     def _check_host(self, headers: Headers) -> None:
         host = headers.get("host", "")
@@ -117,9 +117,11 @@ def _check_length(headers: Headers) -> None:
         raise _too_large()
 
 
-def _bounded(receive: Receive) -> Callable[[], Awaitable[Message]]:
+def bounded_body(
+    receive: Receive, seconds: float = BODY_SECONDS
+) -> Callable[[], Awaitable[Message]]:
     """Receives a body of bounded size and time; afterwards whatever comes."""
-    got, until, done = 0, time.monotonic() + BODY_SECONDS, False
+    got, until, done = 0, time.monotonic() + seconds, False
 
     async def bounded() -> Message:
         nonlocal got, done
@@ -129,7 +131,7 @@ def _bounded(receive: Receive) -> Callable[[], Awaitable[Message]]:
             message = await asyncio.wait_for(receive(), until - time.monotonic())
         except TimeoutError:
             raise Refusal(
-                408, "timeout", f"The request's body should come within {BODY_SECONDS:g} s."
+                408, "timeout", f"The request's body should come within {seconds:g} s."
             ) from None
         got += len(message.get("body", b""))
         done = not message.get("more_body", False)

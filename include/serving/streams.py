@@ -28,7 +28,10 @@ class Telling:
     known exactly and its trace is kept.
     """
 
-    def __init__(self, workers: Workers, act: Callable[[Heard], Json]) -> None:
+    def __init__(
+        self, workers: Workers, act: Callable[[Heard], Json], *, silence: float = PING_SECONDS
+    ) -> None:
+        self._silence = silence
         self._loop = asyncio.get_running_loop()
         self._pieces: asyncio.Queue[str | None] = asyncio.Queue()
         self._work = asyncio.create_task(workers.run(lambda: act(self._hear)))
@@ -63,7 +66,7 @@ class Telling:
     async def _next(self) -> str | None:
         """The next piece, None after the last one, "" when there was none for long."""
         try:
-            return await asyncio.wait_for(self._pieces.get(), PING_SECONDS)
+            return await asyncio.wait_for(self._pieces.get(), self._silence)
         except TimeoutError:
             return ""
 

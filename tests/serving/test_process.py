@@ -13,9 +13,11 @@ import time
 import pytest
 
 from include.errors import ConfigurationError
+from include.llm.protocol import Heard
+from include.serving.doors import bounded_body
 from include.serving.refusals import Refusal
 from include.serving.server import _listening, refuse_open
-from include.serving.streams import event
+from include.serving.streams import Telling, event
 from include.serving.workers import WAITING_EACH, Workers
 from include.settings import REPOSITORY, Settings
 
@@ -67,6 +69,38 @@ def test_work_beyond_what_may_wait_is_told_to_come_again():
     refused = [each for each in found if isinstance(each, Refusal)]
     assert [(each.status_code, each.kind) for each in refused] == [(503, "busy")]
     assert workers.pending == 0
+
+
+def test_a_body_that_does_not_come_is_not_waited_for():
+    async def never() -> dict[str, object]:
+        return await asyncio.get_running_loop().create_future()
+
+    async def read() -> None:
+        await bounded_body(never, 0.05)()
+
+    with pytest.raises(Refusal, match=r"within 0\.05 s") as told:
+        asyncio.run(read())
+    assert told.value.status_code == 408
+
+
+def test_a_silence_in_an_answer_is_told_so_that_nobody_hangs_up():
+    def act(heard: Heard) -> dict[str, object]:
+        heard("a")
+        time.sleep(0.2)
+        heard("b")
+        return {"done": True}
+
+    async def listen() -> tuple[list[str | None], dict[str, object]]:
+        telling = Telling(workers, act, silence=0.05)
+        await telling.begin()
+        return [piece async for piece in telling.pieces()], await telling.result()
+
+    workers = Workers("test", 1, 10)
+    pieces, result = asyncio.run(listen())
+    workers.close()
+    assert [piece for piece in pieces if piece] == ["a", "b"]
+    assert None in pieces[1:-1]
+    assert result == {"done": True}
 
 
 def test_work_whose_time_is_over_goes_on_if_it_has_begun_and_is_dropped_if_not():
