@@ -16,7 +16,9 @@ from include.evaluation.assess import Assessment, Terms, assess
 from include.evaluation.history import latest_state, questions_hash, remember, trend
 from include.evaluation.questions import Question, load_questions
 from include.evaluation.report import Findings, page
+from include.evaluation.representing import Traffic
 from include.evaluation.synthetic import generate
+from include.golden.drift import DAYS, measure
 from include.golden.kept import FEWEST, accepted
 from include.golden.titles import titled_documents
 from include.indexes import searcher
@@ -33,16 +35,26 @@ SYNTHETIC_QUESTIONS = 200
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An evaluation with everything that a page shows of it; `report` is where the lake has it."""
+    """An evaluation with everything that a page shows of it; `report` is where the lake has it.
+
+    `traffic` are the real queries of the last days, where they are logged.
+    """
 
     run_id: str
     assessment: Assessment
     html: str
     report: str
+    traffic: Traffic | None = None
 
     def as_json(self) -> Json:
         """The evaluation as JSON values."""
-        return {"run_id": self.run_id, **self.assessment.as_json(), "report": self.report}
+        traffic = self.traffic.as_json() if self.traffic else None
+        return {
+            "run_id": self.run_id,
+            **self.assessment.as_json(),
+            "report": self.report,
+            "traffic": traffic,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,8 @@ class Asked:
 
     `baseline` are the metrics of an earlier evaluation, for an index that stands alone; without,
     `with_history` takes those of the last one with the same questions. `state` is that of the
-    index (`state_of`), kept to tell whether there is anything new to find.
+    index (`state_of`), kept to tell whether there is anything new to find. Real queries of the last
+    `traffic_days` are compared with the questions.
     """
 
     index: str | None = None
@@ -60,6 +73,7 @@ class Asked:
     baseline: Mapping[str, float] | None = None
     with_history: bool = False
     state: str = ""
+    traffic_days: int = DAYS
 
 
 def judge(platform: Platform, questions: Sequence[Question], asked: Asked, run_id: str) -> Judged:
@@ -73,15 +87,20 @@ def judge(platform: Platform, questions: Sequence[Question], asked: Asked, run_i
     terms = Terms(questions, asked.mode, None if theirs else baseline)
     found = assess(platform.tables, searcher(platform, asked.index), terms, theirs=theirs)
     path = f"evaluations/{path_name(run_id)}.html"
+    texts = [each.question for each in questions]
+    traffic = measure(platform, texts, index=asked.index, days=asked.traffic_days)
     report: Json = {"run_id": run_id, **found.as_json(), "report": platform.lake.files.uri(path)}
-    remember(platform.tables, {**report, "state": asked.state}, asked=name, run_id=run_id, at=now)
-    html = page(Findings(found, terms, trend(platform.tables, name, asked.mode), run_id, now))
+    # What people asked is kept as long as the log, and no longer.
+    held = {"state": asked.state, "traffic": traffic and traffic.without_texts().as_json()}
+    remember(platform.tables, report | held, asked=name, run_id=run_id, at=now)
+    past = trend(platform.tables, name, asked.mode)
+    html = page(Findings(found, terms, past, run_id, now, traffic))
     platform.lake.objects.write(path, html.encode())
     if theirs is not None:
         kept = ("run_id", "against", "verdict", "reasons", "metrics", "baseline", "report")
         verdict = {key: report[key] for key in kept} | {"at": now.isoformat()}
         platform.registry.update(found.candidate.index, evaluation=verdict)
-    return Judged(run_id, found, html, report["report"])
+    return Judged(run_id, found, html, report["report"], traffic)
 
 
 def to_judge(platform: Platform, told: Collection[str], *, by_hand: bool) -> Asked:

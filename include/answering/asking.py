@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from include.answering.reuse import Similar
+from include.answering.scope import scope_of
+from include.answering.traces import find_trace, keep_trace, stored_trace
 from include.documents import digest
-from include.errors import ConfigurationError, PlatformError
+from include.embedding.last_query import LastQuery
+from include.errors import PlatformError
 from include.indexes import EVERYTHING, Narrowing, searcher
 from include.llm.protocol import Heard
+from include.llm.questions import keepable
 from include.retrieval.answers import Trace
 from include.retrieval.conversation import MOST_TURNS, Turn, recent
 from include.retrieval.extractive import ExtractiveAnswerer
 from include.retrieval.generative import RESCUED, GenerativeAnswerer, Render
 from include.retrieval.search import Searcher
 from include.wiring import Platform
+
+__all__ = [
+    "PLAINLY",
+    "PROMPT",
+    "Answerer",
+    "Asking",
+    "Similar",
+    "answerer",
+    "ask",
+    "find_trace",
+    "prompt_of",
+    "replay",
+    "similar",
+    "stored_trace",
+    "subject_of",
+    "turns_of",
+]
 
 Json = dict[str, Any]
 Answerer = ExtractiveAnswerer | GenerativeAnswerer
@@ -30,7 +50,8 @@ class Asking:
     """How questions are asked. `prompt` is a version or a label; None is what production has.
 
     After an error of `rescued` a model's answer is replaced by extracts, labelled so; others raise.
-    A question after `turns` is asked with the prompt `chat`, one without with `answer`.
+    A question after `turns` is asked with the prompt `chat`, one without with `answer`. A `fresh`
+    answer is none that was given to a similar question.
     """
 
     k: int = 10
@@ -38,6 +59,7 @@ class Asking:
     prompt: str | None = None
     rescued: tuple[type[PlatformError], ...] = RESCUED
     turns: tuple[Turn, ...] = ()
+    fresh: bool = False
 
     @property
     def prompt_name(self) -> str:
@@ -53,9 +75,12 @@ def answerer(
 ) -> Answerer:
     """Who answers: the configured chat model, or without one the documents' own sentences.
 
-    The live index is searched, unless there is a searcher already. Raises ConfigurationError as `searcher`, and for a prompt that there is not.
+    The live index is searched, unless there is a searcher already. Raises ConfigurationError as
+    `searcher`, and for a prompt that there is not.
     """
     chosen = within or searcher(platform, None, asking.narrowing)
+    if platform.settings.llm.semantic_cache:
+        chosen = replace(chosen, embedder=LastQuery(chosen.embedder))
     sections, chat, turns = platform.section_text, platform.chat_model, asking.turns
     extracts = ExtractiveAnswerer(chosen, section_text=sections, turns=turns)
     if asking.prompt is not None:
@@ -76,38 +101,42 @@ def ask(
     *,
     heard: Heard | None = None,
 ) -> Trace:
-    """The answer inside its trace, which is kept in the lake; `heard` gets a model's words."""
-    if isinstance(who, GenerativeAnswerer):
-        found = who.ask(question, asking.k, heard=heard)
-    else:
-        found = who.ask(question, asking.k)
+    """The answer inside its trace, which is kept in the lake; `heard` gets a model's words.
+
+    With RAG_SEMANTIC_CACHE it may be one that was given to a question that asks the same.
+    """
+    before = similar(platform, who, question, asking)
+    found = before.find() if before and not asking.fresh else None
     trace = replace(
-        found,
+        found or _asked(who, question, asking, heard),
         narrowed=asking.narrowing.as_json(),
         history=tuple(each.as_json() for each in asking.turns),
     )
-    body = json.dumps(trace.as_json(), ensure_ascii=False, indent=1).encode("utf-8")
-    platform.lake.objects.write(_path(trace.trace_id), body)
+    keep_trace(platform, trace)
+    if before:
+        before.keep(trace)
     return trace
 
 
-def stored_trace(platform: Platform, trace_id: str) -> Json:
-    """The whole chain behind an answer. Raises ConfigurationError for an unknown id."""
-    found = find_trace(platform, trace_id)
-    if found is None:
-        raise ConfigurationError(
-            f"There is no trace {trace_id!r} in {platform.settings.lake_uri}: `ask` prints the id "
-            f"of each answer."
-        )
-    return found
+def _asked(who: Answerer, question: str, asking: Asking, heard: Heard | None) -> Trace:
+    if isinstance(who, GenerativeAnswerer):
+        return who.ask(question, asking.k, heard=heard)
+    return who.ask(question, asking.k)
 
 
-def find_trace(platform: Platform, trace_id: str) -> Json | None:
-    """A stored trace; None when there is none, or no longer."""
-    known = re.fullmatch(r"[0-9a-f-]{36}", trace_id)
-    stored = platform.lake.objects.read(_path(trace_id)) if known else None
-    found: Json | None = json.loads(stored.data) if stored else None
-    return found
+def similar(platform: Platform, who: Answerer, question: str, asking: Asking) -> Similar | None:
+    """Where the question may find an answer, and leave its own; `ask` does both.
+
+    None without a threshold in the settings, without a chat model (extracts cost nothing), for a
+    question that is empty or too long to keep, and in a conversation: the question has to say by
+    itself what it asks.
+    """
+    off = not platform.settings.llm.semantic_cache or asking.turns
+    if off or not isinstance(who, GenerativeAnswerer) or not keepable(question):
+        return None
+    prompt = (PROMPT, *prompt_of(platform, question, asking.prompt))
+    scope = scope_of(platform, who, asking, prompt)
+    return Similar(platform, who, question, who.searcher.embedder.embed_query(question), scope)
 
 
 def replay(platform: Platform, trace_id: str) -> Json:
@@ -123,6 +152,7 @@ def replay(platform: Platform, trace_id: str) -> Json:
         _narrowing(then["narrowed"]),
         prompt and prompt["version"],
         turns=turns_of(platform, [each["trace_id"] for each in then.get("history", ())]),
+        fresh=True,
     )
     who = answerer(platform, asking)
     now = ask(platform, who, then["question"], asking).as_json()
@@ -180,7 +210,3 @@ def _places(trace: Json) -> list[tuple[object, ...]]:
 def _version(trace: Json) -> tuple[object, ...]:
     prompt = trace["answer"]["prompt"] or {}
     return tuple(prompt.get(key) for key in ("name", "version", "hash"))
-
-
-def _path(trace_id: str) -> str:
-    return f"traces/{trace_id}.json"

@@ -100,6 +100,11 @@ def answer(answer: Json) -> str:
         how += "; no chat model is configured"
     if answer["model"] != "extractive":
         how = f"by {answer['model']}"
+    if answer["cached_from"]:
+        how += (
+            f'; given before to "{answer["cached_question"]}", cosine {answer["cosine"]:.3f}, '
+            f"trace {answer['cached_from']}"
+        )
     parts = [answer["answer"], *(["Sources:", *sources] if sources else [])]
     parts += [f"Note: {problem}" for problem in answer["problems"]]
     parts.append(
@@ -207,6 +212,9 @@ def evaluation(answer: Json) -> str:
         for name, value in answer["metrics"].items()
     ]
     lines += [f"- {each}" for each in answer["reasons"]]
+    if traffic := answer.get("traffic"):
+        lines.append(f"{traffic['queries']} real queries: {traffic['note']}")
+        lines += [f"  {each['queries']} × {each['text']!r}" for each in traffic["suggestions"]]
     lines += [f"Report: {answer['report']}"] if "report" in answer else []
     return "\n".join(
         [*lines, f"Verdict: {answer['verdict']} over {answer['questions']} questions."]

@@ -12,6 +12,7 @@ from include.evaluation.assess import Assessment, Terms
 from include.evaluation.gate import Rule
 from include.evaluation.history import Past
 from include.evaluation.questions import Question
+from include.evaluation.representing import Traffic, section
 
 _WORST = 15
 _STYLE = """
@@ -39,13 +40,17 @@ circle.same{fill:var(--soft)}.ours{fill:var(--ours)}.theirs{fill:var(--theirs)}
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Everything that a page shows; `run_id` and `at` say when it was found."""
+    """Everything that a page shows; `run_id` and `at` say when it was found.
+
+    `traffic` are the real queries beside it, where there is a log of them.
+    """
 
     assessment: Assessment
     terms: Terms
     history: Sequence[Past]
     run_id: str
     at: datetime
+    traffic: Traffic | None = None
 
 
 def page(found: Findings) -> str:
@@ -62,6 +67,7 @@ def page(found: Findings) -> str:
         *_metrics(assessed, terms.rule),
         *_tags(assessed),
         *_measured(assessed),
+        *(section(found.traffic) if found.traffic else ()),
         *_trend(found.history),
         *_worst(assessed, {each.id: each for each in terms.questions}),
     ]

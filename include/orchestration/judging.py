@@ -52,7 +52,9 @@ def evaluate(params: Mapping[str, Any], events: Mapping[Asset, Iterable[Any]] | 
         "mode",
         "report",
     ]
-    return {name: found[name] for name in names}
+    # What people asked stays out of Airflow's database: the page has it.
+    traffic = {**found["traffic"], "suggestions": []} if found["traffic"] else None
+    return {**{name: found[name] for name in names}, "traffic": traffic}
 
 
 def doubts(found: Json, *, promote: bool) -> list[Json]:

@@ -38,7 +38,8 @@ class Answer:
     """What is told to the person who asked. `[1]` in the answer refers to the citation's marker.
 
     `problems` are sentences about an answer that is not quite what was asked for; `finish_reason`
-    is `length` for one that was cut off.
+    is `length` for one that was cut off. One that was given to a similar question before names its
+    trace in `cached_from`, and the questions' `cosine`.
     """
 
     answer: str
@@ -51,6 +52,8 @@ class Answer:
     trace_id: str
     problems: tuple[str, ...] = ()
     finish_reason: str = "stop"
+    cached_from: str = ""
+    cosine: float | None = None
 
     def as_json(self) -> Json:
         """The answer as JSON values; money as a decimal string."""
@@ -91,6 +94,7 @@ class Trace:
     `narrowed` is what the search was narrowed to: filter, principals, distinct documents. `request`
     names the exact messages that a chat model was sent, "" where none was. `history` are the turns
     of a conversation before the question: their traces, and which documents they cite.
+    `cached_question` is the one that an answer from the semantic cache was given to.
     """
 
     trace_id: str
@@ -105,6 +109,7 @@ class Trace:
     narrowed: Mapping[str, object] = field(default_factory=dict)
     request: str = ""
     history: tuple[Mapping[str, object], ...] = ()
+    cached_question: str = ""
 
     def as_json(self) -> Json:
         """The trace as JSON values, the answer's own keys inside `answer`."""

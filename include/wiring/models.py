@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from include.embedding.models import ModelFolder
     from include.embedding.protocol import Embedder
     from include.llm.protocol import ChatModel
+    from include.llm.questions import Questions
     from include.llm.responses import Responses
     from include.prompts import Prompts
     from include.remote.attempts import Remote
@@ -61,6 +62,13 @@ class Models(Stores):
         from include.llm.opening import open_responses
 
         return open_responses(self.settings, self.lake.objects)
+
+    @cached_property
+    def questions(self) -> Questions:
+        """Questions that were answered, for those that ask the same."""
+        from include.llm.opening import open_questions
+
+        return open_questions(self.settings, self.lake.objects)
 
     @cached_property
     def chat_model(self) -> ChatModel | None:
