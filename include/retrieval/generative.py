@@ -61,8 +61,8 @@ class GenerativeAnswerer:
         """The answer to a question from the `k` best chunks, inside its trace.
 
         `heard` gets the model's words as it writes them, before their citations are checked; none
-        of extracts. Raises ConfigurationError where `Searcher.search` does, and for a key or price that is
-        missing. Finding nothing is an answer, and asks no model.
+        of extracts. Raises ConfigurationError where `Searcher.search` does, and for a key or price
+        that is missing. Finding nothing is an answer, and asks no model.
         """
         asked_at, trace_id = self.clock(), self.new_id()
         hits = self.searcher.search(searched_for(question, self.turns), k, mode=mode)

@@ -75,13 +75,11 @@ async def _keep_ready(api: Api) -> None:
     while True:
         try:
             loaded = await asyncio.to_thread(_looked, api.service, loaded)
-            api.unready = "" if loaded else NO_INDEX
+            api.unready, told = "" if loaded else NO_INDEX, ""
         except PlatformError as error:
-            api.unready, loaded = (
-                refusal_of(error).detail if str(error) != told else api.unready,
-                None,
-            )
-            told = str(error)
+            if str(error) != told:  # once, not at every look
+                api.unready, told = refusal_of(error).detail, str(error)
+            loaded = None
         except Exception as error:  # noqa: BLE001 - the next look may succeed
             api.unready = "The service is not well: its log says why."
             warn(f"{type(error).__name__} while the model was being loaded: {error}")
@@ -89,13 +87,13 @@ async def _keep_ready(api: Api) -> None:
 
 
 def _looked(service: Service, loaded: str | None) -> str | None:
-    """The name of the index whose model is loaded."""
+    """The name of the index whose model is loaded; "" for that of the settings."""
     try:
         index = service.index()
     except Refusal:  # no index yet: its model is that of the settings, most likely
         if loaded is None:
             service.load(None)
-        return None
+        return ""
     if index.name != loaded:
         service.load(index)
         report("serving", index=index.name, embedder=index.embedder)
@@ -125,7 +123,8 @@ async def _failed(_: Request, error: Exception) -> JSONResponse:
     return refusal_of(error).response()
 
 
-async def _unexpected(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - uvicorn logs it
+async def _unexpected(_: Request, __: Exception) -> JSONResponse:
+    """The traceback is logged by the server."""
     return Refusal(500, "internal", "Something went wrong here: the log says what.").response()
 
 

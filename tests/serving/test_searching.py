@@ -223,6 +223,17 @@ def test_an_error_of_the_lake_names_no_place_to_the_caller(serve, lake):
     assert "log" in error_of(answer)["message"]
 
 
+def test_readiness_goes_with_the_lake_and_comes_back_with_it(serve, lake):
+    here, registry = serve(), lake / "registry.json"
+    sound = registry.read_bytes()
+    with here.client() as client:
+        for _ in range(2):
+            registry.write_bytes(b"{")
+            eventually(lambda: client.get("/readyz").status_code == 503)
+            registry.write_bytes(sound)
+            eventually(lambda: client.get("/readyz").status_code == 200)
+
+
 def test_queries_go_into_the_log_of_queries_where_one_is_kept(serve, lake):
     here = serve(RAG_QUERY_LOG="text")
     here.post("/v1/search", text="retries failing calls", k=2)
