@@ -9,17 +9,21 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
+from contextlib import nullcontext
 
 import pytest
 
 from include.errors import ConfigurationError
 from include.llm.protocol import Heard
 from include.serving.doors import bounded_body
+from include.serving.rates import rate_limit
 from include.serving.refusals import Refusal
 from include.serving.server import _listening, refuse_open
 from include.serving.streams import Telling, event
 from include.serving.workers import WAITING_EACH, Workers
 from include.settings import REPOSITORY, Settings
+from tests.standin.redis_server import redis_server
 
 
 def settings(keys: str = ""):
@@ -127,3 +131,18 @@ def test_whatever_a_text_holds_an_event_is_one_line(text):
     assert lines[0] == "event: delta"
     assert json.loads(lines[1].removeprefix("data: ")) == {"text": text}
     assert lines[2:] == ["", ""]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_requests_of_a_minute_are_counted_by_key(shared, tmp_path):
+    with redis_server(tmp_path) if shared else nullcontext() as url:
+        limit, reader = rate_limit(2, url), f"{uuid.uuid4()}"
+        assert [limit(reader), limit(reader), limit("another" + reader)] == [None, None, None]
+        assert 1 <= limit(reader) <= 60
+
+
+def test_requests_that_cannot_be_counted_are_let_in_and_told(caplog):
+    limit = rate_limit(1, "redis://127.0.0.1:1/0")
+    assert [limit("reader") for _ in range(3)] == [None, None, None]
+    assert "cannot be counted" in caplog.text
+    assert rate_limit(0, None) is None
