@@ -7,19 +7,15 @@ trusted is what `agreement` measures, on labelled items.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from include.answering.asking import Asking, answerer, ask
 from include.errors import ConfigurationError, ModelError
-from include.evaluation.bootstrap import paired_bootstrap
 from include.llm.protocol import ChatModel, ChatRequest
 from include.llm.rendered import chat_messages, named
-from include.retrieval.context import pack
-from include.retrieval.generative import passages_of
 from include.wiring import Platform
 
 Json = dict[str, Any]
@@ -91,52 +87,6 @@ def require_judge(platform: Platform) -> Judge:
     return Judge(platform, chat)
 
 
-def grade(
-    platform: Platform,
-    questions: Sequence[str],
-    versions: Sequence[str | None],
-    *,
-    k: int = 10,
-    on_progress: Callable[[int], None] = lambda _: None,
-) -> Json:
-    """Asks every question with each version of the prompt and judges the answers.
-
-    With two versions, `differences` are second minus first, each with its 95 % interval, over the
-    questions that were judged for both.
-    """
-    judge = require_judge(platform)
-    scores: list[list[dict[str, float | None]]] = []
-    rows = []
-    for version in versions:
-        asking = Asking(k, prompt=version, rescued=())
-        who, ours = answerer(platform, asking), []
-        cost = Decimal(0)
-        for question in questions:
-            trace = ask(platform, who, question, asking)
-            answer = trace.answer
-            cost += answer.cost_usd
-            hits = who.searcher.search(question, k)
-            passages = passages_of(pack(hits, budget=who.budget, section_text=who.section_text))
-            ours.append(
-                {
-                    metric: judge.score(metric, question, answer.answer, passages)
-                    for metric in METRICS
-                }
-            )
-            on_progress(1)
-        scores.append(ours)
-        shown = version or "production"
-        rows.append({"prompt_version": shown, "answers_usd": f"{cost:f}", **_means(ours)})
-    return {
-        "judged": rows,
-        "questions": len(questions),
-        "differences": _differences(*scores) if len(scores) == 2 else None,
-        "judge": judge.chat.name,
-        "unusable": judge.unusable,
-        "judge_usd": f"{judge.cost_usd:f}",
-    }
-
-
 def agreement(platform: Platform, file: Path = LABELS) -> Json:
     """How often the judge and the labels say the same, and beyond chance (Cohen's kappa)."""
     judge = require_judge(platform)
@@ -169,24 +119,3 @@ def _agreement(both: Sequence[tuple[bool, bool]]) -> dict[str, float | None]:
     chance = ours * theirs + (1 - ours) * (1 - theirs)
     kappa = None if chance == 1 else round((agree - chance) / (1 - chance), 4)
     return {"agree": round(agree, 4), "kappa": kappa}
-
-
-def _means(scores: Sequence[Mapping[str, float | None]]) -> Json:
-    held = {metric: [s for row in scores if (s := row[metric]) is not None] for metric in METRICS}
-    return {name: round(sum(each) / len(each), 4) if each else None for name, each in held.items()}
-
-
-def _differences(
-    first: Sequence[Mapping[str, float | None]], second: Sequence[Mapping[str, float | None]]
-) -> Json:
-    found: Json = {}
-    for metric in METRICS:
-        pairs = [
-            (two, one)
-            for before, after in zip(first, second, strict=True)
-            if (one := before[metric]) is not None and (two := after[metric]) is not None
-        ]
-        if pairs:
-            ours, theirs = zip(*pairs, strict=True)
-            found[metric] = {"questions": len(pairs), **paired_bootstrap(ours, theirs).as_json()}
-    return found

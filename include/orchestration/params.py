@@ -126,3 +126,29 @@ WHY = Param(
     title="Reason",
     description="Kept with the index if you promote it although it was refused.",
 )
+FIRST_VERSION = Param(
+    "production",
+    type="string",
+    title="First version",
+    description="A version or a label of the prompt `answer`: what the other is held against.",
+)
+SECOND_VERSION = Param(
+    "candidate",
+    type=["null", "string"],
+    title="Second version",
+    description="Another version or label; empty: the first is judged alone.",
+)
+JUDGED_URI = Param(
+    "",
+    type=["null", "string"],
+    title="File of questions",
+    description="Its URI, in the lake or in a source; empty: the golden questions.",
+)
+MOST_JUDGED = Param(
+    50,
+    type="integer",
+    minimum=1,
+    maximum=10_000,
+    title="At most so many questions",
+    description="Each costs up to four calls a version.",
+)

@@ -15,7 +15,7 @@ TAGS = {"ingestion", "source", "index", "maintenance", "quality", "review", "bac
 DAGS = [
     "sync_source", "watch_source", "ingest_documents", "maintain_index", "review_quarantine",
     "reembed_corpus", "switch_index", "answer_questions", "enrich_documents",
-    "evaluate_retrieval", "evaluate_candidate",
+    "evaluate_retrieval", "evaluate_candidate", "compare_prompts",
 ]  # fmt: skip
 HEAVY = (
     "torch", "sentence_transformers", "transformers", "great_expectations", "lancedb", "openai",

@@ -1,0 +1,45 @@
+"""The body of `compare_prompts`: answers of two versions of the prompt `answer`, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from include.errors import ConfigurationError
+from include.observability.log import report
+from include.orchestration.steps import connected, run_name
+from include.wiring import Platform
+
+Json = dict[str, Any]
+
+
+def compare_prompts(params: Mapping[str, Any]) -> Json:
+    """Judges the versions of the form, and leaves a page in the lake; the figures and its address."""
+    from include.answering.versions import grade, keep_page
+
+    platform = connected()
+    questions = _questions(platform, str(params["uri"] or "").strip())
+    given = (str(params[name] or "").strip() for name in ("first", "second"))
+    found = grade(platform, questions[: int(params["most"])], [each for each in given if each])
+    found["report"], _ = keep_page(platform, found, run_name())
+    for metric, each in (found["differences"] or {}).items():
+        told = f"{each['mean']:+.4f} [{each['low']:+.4f}, {each['high']:+.4f}]"
+        report("compare_prompts", metric=metric, second_minus_first=told)
+    return {name: value for name, value in found.items() if name != "asked"}
+
+
+def _questions(platform: Platform, uri: str) -> list[str]:
+    """Those of the file that is named, else the golden ones."""
+    from include.answering.questions import parse_questions, read_uri
+    from include.judging import golden_questions
+
+    if uri:
+        rows = parse_questions(read_uri(platform, uri), uri.rpartition("/")[2])
+        return [each.question for each in rows]
+    found = [each.question for each in golden_questions(platform)]
+    if not found:
+        raise ConfigurationError(
+            "There is nothing to ask: name golden questions with RAG_GOLDEN_QUESTIONS, or a file of "
+            "questions in the form."
+        )
+    return found
