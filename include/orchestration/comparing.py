@@ -7,7 +7,7 @@ from typing import Any
 
 from include.errors import ConfigurationError
 from include.observability.log import report
-from include.orchestration.steps import connected, run_name
+from include.orchestration.connecting import connected, run_name
 from include.wiring import Platform
 
 Json = dict[str, Any]
