@@ -21,7 +21,7 @@ from __future__ import annotations
 from airflow.sdk import dag, task
 
 from include.orchestration import comparing
-from include.orchestration.defaults import LLM, SHARED, START
+from include.orchestration.defaults import LLM, SHARED, START, story
 from include.orchestration.params import FIRST_VERSION, JUDGED_URI, MOST_JUDGED, SECOND_VERSION
 
 
@@ -30,7 +30,7 @@ from include.orchestration.params import FIRST_VERSION, JUDGED_URI, MOST_JUDGED,
     start_date=START,
     catchup=False,
     tags=["llm", "quality"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
     params={
         "first": FIRST_VERSION,

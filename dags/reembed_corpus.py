@@ -25,7 +25,7 @@ from airflow.sdk import Asset, CronPartitionTimetable, dag, task
 from include.orchestration import reembedding
 from include.orchestration.approval import SpendingApproval
 from include.orchestration.assets import INDEX_CANDIDATE
-from include.orchestration.defaults import COMMIT, EMBED, LIGHT, SHARED, START, STEADY
+from include.orchestration.defaults import COMMIT, EMBED, LIGHT, SHARED, START, STEADY, story
 from include.orchestration.params import FIRST_DAY, LAST_DAY, TARGET
 
 
@@ -37,7 +37,7 @@ from include.orchestration.params import FIRST_DAY, LAST_DAY, TARGET
     catchup=False,
     max_active_runs=4,
     tags=["index", "backfill"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
     params={"target": TARGET, "first_day": FIRST_DAY, "last_day": LAST_DAY},
 )

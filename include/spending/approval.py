@@ -54,12 +54,14 @@ def subject(proposal: Proposal) -> str:
 def body(proposal: Proposal, budgets: Budgets) -> str:
     """The plan in Markdown. Names of documents are shown as they are, never as Markdown."""
     rows = [f"| {name} | {count:,} |" for name, count in proposal.counts.items() if count]
+    unasked = budgets.approval_usd
     parts = [
         "| the plan | |\n|---|---:|",
         *rows,
         f"| tokens to embed | {proposal.tokens:,} |",
         f"| **estimated cost** | **${proposal.cost_usd:f}** |",
         f"| spent today | ${proposal.spent_today:f} |",
+        *([f"| a run may spend unasked | ${unasked:f} |"] if unasked is not None else []),
         "",
         *_warnings(proposal, budgets),
         "| the largest documents | texts | tokens |\n|---|---:|---:|",
@@ -67,7 +69,7 @@ def body(proposal: Proposal, budgets: Budgets) -> str:
         "",
         "**Approve** embeds and publishes. **Reject** leaves everything as it is: nothing is "
         "embedded or published, what is searchable stays, and the next run asks again. Without an "
-        "answer it is rejected.",
+        "answer within a day it is rejected.",
     ]
     return "\n".join(parts)
 
