@@ -54,7 +54,7 @@ def bars(values: Mapping[str, tuple[float, float | None]]) -> str:
     parts = []
     for row, (name, (ours, theirs)) in enumerate(values.items()):
         y = row * (_ROW + 6) + 6
-        parts.append(_text(_LABELS - 12, y + 15, name, "end"))
+        parts.append(_text(_LABELS - 12, y + (10 if theirs is None else 15), name, "end"))
         parts.append(_bar(y, ours, "ours"))
         if theirs is not None:
             parts.append(_bar(y + 12, theirs, "theirs"))

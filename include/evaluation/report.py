@@ -92,9 +92,11 @@ def _measured(assessed: Assessment) -> Iterable[str]:
         ["texts that share a vector", f"{health.duplicates:.2%}"],
         ["mean distance of two vectors", f"{health.spread:.4f}"],
         ["distance to the nearest (quartiles)", " / ".join(f"{each:.4f}" for each in health.nearest)],
-        ["centroid moved by", "not comparable" if centroid is None else f"{centroid:.4f}"],
-        ["nearest distances, against live", "not compared" if nearest is None else f"× {nearest:.3f}"],
     ]  # fmt: skip
+    if assessed.live:
+        moved = "not comparable" if centroid is None else f"{centroid:.4f}"
+        stretched = "not compared" if nearest is None else f"× {nearest:.3f}"
+        rows += [["centroid moved by", moved], ["nearest distances, against live", stretched]]
     yield "<h2>Index and vectors</h2>"
     yield table(["measured", "value"], rows)
 
@@ -105,7 +107,7 @@ def _trend(history: Sequence[Past]) -> Iterable[str]:
         for past in history
         if "ndcg@10" in past.metrics
     ]
-    if points:
+    if len(points) > 1:  # one point is no trend
         yield "<h2>nDCG@10 of earlier evaluations with these questions</h2>"
         yield charts.line(points, "nDCG@10")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from include.errors import ConfigurationError
-from include.observability.log import report
+from include.observability.log import tell
 from include.orchestration.connecting import connected, run_name
 from include.wiring import Platform
 
@@ -15,16 +15,16 @@ Json = dict[str, Any]
 
 def compare_prompts(params: Mapping[str, Any]) -> Json:
     """Judges the versions of the form, and leaves a page in the lake; the figures and its address."""
+    from include.answering.grading import METRICS
     from include.answering.versions import grade, keep_page
+    from include.evaluation.prompt_page import summary
 
     platform = connected()
     questions = _questions(platform, str(params["uri"] or "").strip())
     given = (str(params[name] or "").strip() for name in ("first", "second"))
     found = grade(platform, questions[: int(params["most"])], [each for each in given if each])
     found["report"], _ = keep_page(platform, found, run_name())
-    for metric, each in (found["differences"] or {}).items():
-        told = f"{each['mean']:+.4f} [{each['low']:+.4f}, {each['high']:+.4f}]"
-        report("compare_prompts", metric=metric, second_minus_first=told)
+    tell(f"{summary(found, METRICS)} {found['report']} has the answers side by side.")
     return {name: value for name, value in found.items() if name != "asked"}
 
 

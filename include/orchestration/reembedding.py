@@ -18,6 +18,11 @@ from include.wiring import Platform
 Json = dict[str, Any]
 DAY = "%Y-%m-%d"
 """How a partition is named."""
+_NO_TARGET = (
+    "This backfill names no target, and no index is being built. Airflow's form drops the run "
+    "parameters unless 'Override parameters on existing runs' is ticked; the command takes them as "
+    '--dag-run-conf \'{"target": "RAG_EMBEDDER=…"}\'. Nothing was embedded.'
+)
 
 
 def plan_share(params: Mapping[str, str | None], partition_key: str | None) -> Json:
@@ -112,6 +117,8 @@ def _target(platform: Platform, text: str) -> Platform:
     for index in platform.registry.indexes():
         if index.state in ("building", "candidate") and index.settings:
             return of_values(platform, index.settings)
+    if getattr(get_current_context().get("dag_run"), "run_type", "") == "backfill":
+        raise ConfigurationError(_NO_TARGET)
     raise skipped("No index is being built beside the live one.")
 
 
