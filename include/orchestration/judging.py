@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 PROMOTE, KEEP = "Promote it all the same", "Do not promote"
 _REASONS = 6
+_TOLD = {"pass": "Passed", "refuse": "Refused"}
 _SHOWN = ("ndcg@10", "recall@10", "mrr@10", "precision@5")
 
 
@@ -143,7 +144,7 @@ def _body(found: Json) -> str:
         reasons += f"\n- … and {more} more, in the report" if more > 0 else ""
     rows = "\n".join(_row(found, name) for name in _SHOWN)
     return (
-        f"**{found['verdict'].capitalize()}** over {found['questions']} questions, against "
+        f"**{_TOLD[found['verdict']]}** over {found['questions']} questions, against "
         f"`{found['against']}`, which is live.\n\n"
         f"| | this index | live | difference [95 %] |\n|---|---|---|---|\n{rows}\n\n{reasons}\n\n"
         f"Report: `{found['report']}`\n\n"
