@@ -37,7 +37,7 @@ def grade(
     scores. Raises ConfigurationError for a version that there is not, before anything is paid.
     """
     judge = require_judge(platform)
-    askings = [Asking(k, prompt=version, rescued=()) for version in versions]
+    askings = [Asking(k, prompt=version, rescued=(), fresh=True) for version in versions]
     for asking in askings:
         platform.prompts.find(PROMPT, asking.prompt)
     graded = [list(_graded(judge, questions, asking, on_progress)) for asking in askings]

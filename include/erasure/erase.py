@@ -19,6 +19,8 @@ import polars as pl
 
 from include.documents import digest
 from include.erasure import files, probe, snippets
+from include.erasure.golden import erase_golden
+from include.erasure.queries import erase_queries
 from include.erasure.receipt import Receipt
 from include.erasure.rows import erase_rows
 from include.erasure.subject import CHUNKS, Derived, Subject, find_subject, nothing_derived
@@ -56,6 +58,7 @@ class Erasing:
     unfinished_too: bool = False
     settle: Callable[[], None] = lambda: None
     forget_answers: Callable[[], int] = lambda: 0
+    forget_questions: Callable[[], int] = lambda: 0
 
     @property
     def tables(self) -> Tables:
@@ -134,14 +137,18 @@ def _remove(
     subject: Subject, within: Erasing, now: datetime
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     removed = {f"{name}/": count for name, count in files.erase_reports(within.lake, subject)}
+    removed["queries/"] = erase_queries(within.lake, within.database, subject.texts, subject.uri)
     # They hold no names: all of them go, for they only save money.
     removed["responses/"] = within.forget_answers()
+    removed["similar/"] = within.forget_questions()
     runs = files.erase_runs(
         within.lake, subject, idle_since=now - RUN_IDLE, unfinished_too=within.unfinished_too
     )
     unfinished = [each for each in within.lake.runs() if not each.is_finished(now - RUN_IDLE)]
     needed = text_hashes(within.lake, unfinished)
+    named = erase_golden(within.database, subject)
     removed |= {"runs/": runs.removed, **dict(erase_rows(within.database, subject, needed))}
+    removed["golden"] = removed.get("golden", 0) + named
     return removed, runs.kept
 
 

@@ -125,6 +125,12 @@ PROMOTE = Param(
     title="Promote",
     description="A candidate that passes goes live; about one that is refused a person is asked.",
 )
+OPTIONS = Param(
+    False,
+    type="boolean",
+    title="Try fewer dimensions and bits",
+    description="The page then tells what each would take, find and lose; no chunk is embedded.",
+)
 WHY = Param(
     "",
     type=["null", "string"],
@@ -156,4 +162,29 @@ MOST_JUDGED = Param(
     maximum=10_000,
     title="At most so many questions",
     description="Each costs up to four calls a version.",
+)
+MOST_PASSAGES = Param(
+    30,
+    type="integer",
+    minimum=0,
+    maximum=10_000,
+    title="At most so many passages",
+    description="A chat model is asked about so many when too few questions wait; 0 asks about none.",
+)
+SHOW = Param(
+    20,
+    type="integer",
+    minimum=1,
+    maximum=100,
+    title="Show",
+    description="How many questions are shown to people at once.",
+)
+SEED = Param(
+    7, type="integer", minimum=0, title="Seed", description="Another number, other passages."
+)
+OTHER_WORDS = Param(
+    "",
+    type=["null", "string"],
+    title="The question in other words",
+    description="Empty: as it is. Otherwise these words are accepted in its place.",
 )

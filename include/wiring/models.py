@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.wiring.stores import Stores
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
     from include.embedding.models import ModelFolder
     from include.embedding.protocol import Embedder
     from include.llm.protocol import ChatModel
+    from include.llm.questions import Questions
     from include.llm.responses import Responses
     from include.prompts import Prompts
     from include.remote.attempts import Remote
     from include.spending.account import Account
+    from include.spending.approval import Verdict
     from include.spending.caller import Caller
+    from include.spending.forecast import Forecast
     from include.storage.lease import Lease
 
 
@@ -61,6 +65,13 @@ class Models(Stores):
         return open_responses(self.settings, self.lake.objects)
 
     @cached_property
+    def questions(self) -> Questions:
+        """Questions that were answered, for those that ask the same."""
+        from include.llm.opening import open_questions
+
+        return open_questions(self.settings, self.lake.objects)
+
+    @cached_property
     def chat_model(self) -> ChatModel | None:
         """The configured chat models in the order of fallback; None for extractive answers."""
         if self.settings.chat_model == "none":
@@ -88,36 +99,84 @@ class Models(Stores):
         """Raises ApprovalError when embedding so many tokens is for a person to decide."""
         from include.spending.approval import require_approval
 
-        require_approval(self.embedding_cost(tokens), tokens, self.settings.budgets)
+        require_approval(
+            self.embedding_cost(tokens),
+            self.settings.budgets,
+            what=f"Embedding {tokens} tokens costs",
+            spared="Nothing was embedded or published.",
+        )
+
+    def require_approval_of(self, forecast: Forecast) -> None:
+        """Raises ApprovalError when asking a chat model so much is for a person to decide."""
+        from include.spending.approval import require_approval
+
+        bought = f"{forecast.items} {forecast.work.bought}"
+        require_approval(
+            forecast.most.cost_usd,
+            self.settings.budgets,
+            what=f"{bought} by {forecast.model} cost up to",
+            spared="Nothing was asked.",
+        )
+
+    def verdict(self, cost_usd: Decimal) -> Verdict:
+        """What the budgets say of a run that costs so much."""
+        from include.spending.approval import verdict
+
+        budgets = self.settings.budgets
+        spent = self.spending.spent_today() if cost_usd and budgets.daily_usd else Decimal(0)
+        return verdict(cost_usd, budgets, spent)
 
     @cached_property
     def model(self) -> ModelFolder:
         """The local embedding model's folder and identity, found without loading it."""
         from include.embedding.models import find_model
 
+        return find_model(self._named[0], self.settings.embedding.model_cache)
+
+    @cached_property
+    def _named(self) -> tuple[str, int | None]:
+        """The model's name and how many dimensions are asked of it; None for all of them."""
+        from include.embedding.shortened import split
+
+        name = self.settings.embedding.name
+        return (name, None) if Path(name).expanduser().is_dir() else split(name)
+
+    @property
+    def whole_model(self) -> tuple[str, bool]:
+        """The value of RAG_EMBEDDER for all dimensions of the model, and whether it can be cut."""
         chosen = self.settings.embedding
-        return find_model(chosen.name, chosen.model_cache)
+        if chosen.provider != "openai":
+            return f"{chosen.provider}:{self._named[0]}", True
+        from include.embedding.openai import can_be_cut
+        from include.embedding.shortened import split
+
+        model, _ = split(chosen.name)
+        cuttable = can_be_cut(model)
+        return f"openai:{model if cuttable else chosen.name}", cuttable
 
     @cached_property
     def embedder(self) -> Embedder:
         """The embedding model, loaded on first use."""
-        chosen = self.settings.embedding
+        from include.embedding.shortened import shorten
+
+        chosen, (name, dimensions) = self.settings.embedding, self._named
         if chosen.provider == "fake":
             from include.embedding.fake import FakeEmbedder
 
-            return FakeEmbedder(int(chosen.name))
+            return shorten(FakeEmbedder(int(name)), dimensions)
         if chosen.provider == "openai":
             from include.embedding.openai import open_embedder
 
             return open_embedder(chosen.name, self.remote)
         from include.embedding.local import LocalEmbedder
 
-        return LocalEmbedder(
+        whole = LocalEmbedder(
             self.model,
             precision=chosen.precision,
             engine=chosen.engine,
             export_folder=chosen.model_cache,
         )
+        return shorten(whole, dimensions)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -143,7 +202,7 @@ class Models(Stores):
         """What lets one run at a time embed with this model, in as many tasks as it has."""
         from include.storage.lease import Lease
 
-        return Lease(self.lake.objects, f"embed-{self.embedder.identity.id}", run_id)
+        return Lease(self.lake.objects, f"embed-{self.embedder.identity.full.id}", run_id)
 
     def cached_embedder(self, on_progress: Callable[[int], None] | None = None) -> CachedEmbedder:
         """The embedder behind its cache; `on_progress` gets the number of texts done."""
@@ -155,6 +214,19 @@ class Models(Stores):
             batch_texts=self.settings.embedding.batch_texts,
             on_progress=on_progress,
         )
+
+    @cached_property
+    def query_embedder(self) -> CachedEmbedder:
+        """Embeds queries through a cache of their own, which goes with the log of queries."""
+        from include.embedding.cache import CachedEmbedder, EmbeddingCache
+        from include.embedding.queries import TABLES, QueryEmbedder
+        from include.embedding.shortened import shorten, whole
+
+        asks = QueryEmbedder(whole(self.embedder))
+        embedder = shorten(asks, self.embedder.identity.dimensions)
+        cache = EmbeddingCache(self.database, embedder.identity, tables=TABLES)
+        batch = self.settings.embedding.batch_texts
+        return CachedEmbedder(embedder, cache, batch_texts=batch)
 
     def compact_cache(self) -> None:
         """Brings the embedding cache's many small files together; loses nothing."""

@@ -101,6 +101,7 @@ class Platform(Chunkers):
             registry=self.registry,
             marks=self.publishing,
             settings=self.settings.index_values,
+            vectors=self.settings.embedding.vectors,
         )
 
     @cached_property
@@ -120,21 +121,26 @@ class Platform(Chunkers):
     @cached_property
     def upkeep(self) -> Upkeep:
         """Every table that maintenance compacts: the lake's own, every model's cache, indexes."""
+        from include.llm.question_stores import LakeQuestions
         from include.llm.responses import LakeResponses
         from include.spending.ledger import Ledger
         from include.stages.maintain import Upkeep
 
-        small = (Ledger(self.lake.objects), LakeResponses(self.lake.objects))
+        objects = self.lake.objects
+        small = (
+            Ledger(objects), LakeResponses(objects), LakeQuestions(objects), self.query_log
+        )  # fmt: skip
         held, database = self.tables, self.database
         own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
         caches = [
             database.table(name, handle.schema, "text_hash")
             for name in database.names()
-            if name.startswith("embeddings_") and (handle := database.open(name)) is not None
+            if name.startswith(("embeddings_", "query_embeddings_"))
+            and (handle := database.open(name)) is not None
         ]
-        return Upkeep(
-            (*own, held.erasures, held.evaluations, held.enrichments, *caches, *small), self.store
-        )
+        own += (held.erasures, held.evaluations, held.enrichments)
+        own += (held.golden, held.golden_passages)
+        return Upkeep((*own, *caches, *small), self.store)
 
     def premises(self, before: datetime) -> Premises:
         """What verification looks at; `before` is the end of the retention."""
@@ -161,6 +167,8 @@ class Platform(Chunkers):
             chunker=self.chunker.id,
             dimensions=identity.dimensions,
             settings=self.settings.index_values,
+            vectors=self.settings.embedding.vectors,
+            cut_from=self.cache.source,
         )
 
     def listing(self, run_id: str) -> Listing:
