@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from include.answering.asking import PROMPT, Asking, answerer, ask
 from include.answering.grading import METRICS, Judge, require_judge
+from include.embedding.last_query import LastQuery
 from include.evaluation.bootstrap import paired_bootstrap
 from include.evaluation.prompt_page import Found, page
 from include.prompts.entries import PRODUCTION
@@ -67,6 +69,9 @@ def _graded(
     judge: Judge, questions: Sequence[str], asking: Asking, advance: Advance
 ) -> Iterator[Json]:
     who = answerer(judge.platform, asking)
+    # The passages are searched for once more: the question is embedded, and paid for, once.
+    searcher = replace(who.searcher, embedder=LastQuery(who.searcher.embedder))
+    who = replace(who, searcher=searcher)
     for question in questions:
         answer = ask(judge.platform, who, question, asking).answer
         hits = who.searcher.search(question, asking.k)
