@@ -16,6 +16,8 @@ from typing import Any
 from include.errors import ConfigurationError, ModelError
 from include.llm.protocol import ChatModel, ChatRequest
 from include.llm.rendered import chat_messages, named
+from include.prompts.library import Prompt
+from include.spending.forecast import Estimate
 from include.wiring import Platform
 
 Json = dict[str, Any]
@@ -42,14 +44,9 @@ class Judge:
         """The metric's score. A reply that cannot be used is asked for once more."""
         prompt = self.platform.prompts.get(f"judge_{metric}")
         values: Json = {"question": question, "answer": answer, "passages": list(passages)}
-        rendered = prompt.render({name: values[name] for name in prompt.version.variables})
         for tokens in (_TOKENS, 2 * _TOKENS):  # another request: a cached reply would be as bad
-            request = ChatRequest(
-                chat_messages(rendered), named(rendered), max_output_tokens=tokens,
-                operation="judge",
-            )  # fmt: skip
             try:
-                completion = self.chat.complete(request)
+                completion = self.chat.complete(_request(prompt, values, tokens))
             except ModelError:
                 continue
             self.cost_usd += completion.cost_usd
@@ -58,6 +55,19 @@ class Judge:
                 return found
         self.unusable[metric] += 1
         return None
+
+    def most(self, metric: str, question: str, passages: Passages, *, beside: int) -> Estimate:
+        """What one verdict costs at most, with so many tokens of answer and passages beside."""
+        prompt = self.platform.prompts.find(f"judge_{metric}")
+        values: Json = {"question": question, "answer": "", "passages": list(passages)}
+        return self.chat.most(_request(prompt, values, _TOKENS), beside=beside)
+
+
+def _request(prompt: Prompt, values: Json, tokens: int) -> ChatRequest:
+    rendered = prompt.render({name: values[name] for name in prompt.version.variables})
+    return ChatRequest(
+        chat_messages(rendered), named(rendered), max_output_tokens=tokens, operation="judge"
+    )
 
 
 def read_score(metric: str, reply: str) -> float | None:

@@ -1,4 +1,4 @@
-"""The body of `compare_prompts`: answers of two versions of the prompt `answer`, judged."""
+"""The bodies of `compare_prompts`: answers of two versions of the prompt `answer`, judged."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ from typing import Any
 
 from include.errors import ConfigurationError
 from include.observability.log import tell
+from include.orchestration.approval import ask_if_forecast_is_dear
 from include.orchestration.connecting import connected, run_name
 from include.wiring import Platform
 
 Json = dict[str, Any]
+_QUESTIONS = "asked"
+
+
+def plan_comparison(params: Mapping[str, Any]) -> Json:
+    """Writes the questions down; leaves a question to a person where judging them is dear."""
+    from include.answering.forecast import forecast_versions
+
+    platform = connected()
+    questions = _questions(platform, str(params["uri"] or "").strip())[: int(params["most"])]
+    forecast = forecast_versions(platform, questions, _versions(params))
+    ask_if_forecast_is_dear(platform, forecast)
+    platform.artifacts(run_name()).write_json(_QUESTIONS, questions)
+    return {"questions": len(questions), **forecast.as_json()}
 
 
 def compare_prompts(params: Mapping[str, Any]) -> Json:
@@ -20,12 +34,16 @@ def compare_prompts(params: Mapping[str, Any]) -> Json:
     from include.evaluation.prompt_page import summary
 
     platform = connected()
-    questions = _questions(platform, str(params["uri"] or "").strip())
-    given = (str(params[name] or "").strip() for name in ("first", "second"))
-    found = grade(platform, questions[: int(params["most"])], [each for each in given if each])
+    questions: list[str] = platform.artifacts(run_name()).read_json(_QUESTIONS)
+    found = grade(platform, questions, _versions(params))
     found["report"], _ = keep_page(platform, found, run_name())
     tell(f"{summary(found, METRICS)} {found['report']} has the answers side by side.")
     return {name: value for name, value in found.items() if name != "asked"}
+
+
+def _versions(params: Mapping[str, Any]) -> list[str]:
+    given = (str(params[name] or "").strip() for name in ("first", "second"))
+    return [each for each in given if each]
 
 
 def _questions(platform: Platform, uri: str) -> list[str]:

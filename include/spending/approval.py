@@ -53,6 +53,14 @@ ANSWERING = Work(
     rejected="nothing is asked, and answers that there are stay",
 )
 
+JUDGING = Work(
+    bought="answers and verdicts",
+    tokens="tokens to send, at most",
+    cost="cost, at most",
+    approved="asks the questions and the judge",
+    rejected="nothing is asked",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 
+from include.answering.forecast import forecast_versions
 from include.answering.grading import LABELS, METRICS, agreement, read_score
 from include.answering.versions import grade, keep_page
 from include.commands.erase import Switches, erase
@@ -40,6 +42,10 @@ def test_a_score_is_reckoned_from_its_parts_or_refused(metric, reply, score):
     assert read_score(metric, reply) == score
 
 
+def costs(found):
+    return [row["answers_usd"] for row in found["judged"]]
+
+
 def verdicts(*scores):
     return [json.dumps({"score": score}) for score in scores]
 
@@ -52,7 +58,11 @@ def test_two_versions_of_a_prompt_are_compared_in_one_table(connected, api, inbo
     # The passages are the same: their verdict is known, and is not paid for again.
     second = ["Yes [1].", *verdicts(1, 1), "Well [1].", "no verdict", *verdicts(1, 0.5)]
     api.control(chat=[*first, *second])
+    forecast = forecast_versions(platform, ["What retries?", "Why?"], ["1", "2"])
     found = grade(platform, ["What retries?", "Why?"], ["1", "2"])
+    spent = sum(Decimal(each) for each in (found["judge_usd"], *costs(found)))
+    assert (forecast.items, forecast.most.calls) == (4, 16)
+    assert forecast.most.cost_usd > spent > 0
     assert [row["prompt_version"] for row in found["judged"]] == ["1", "2"]
     assert [row["faithfulness"] for row in found["judged"]] == [0.5, 1]
     assert [row["answer_relevance"] for row in found["judged"]] == [0.25, 0.75]
@@ -78,6 +88,8 @@ def test_a_version_that_there_is_not_is_told_before_anything_is_paid(connected, 
     sync(platform := connected(**CHAT))
     with pytest.raises(ConfigurationError, match="no version or label 'candidate'"):
         grade(platform, ["What retries?"], ["production", "candidate"])
+    with pytest.raises(ConfigurationError, match="no version or label 'candidate'"):
+        forecast_versions(platform, ["What retries?"], ["production", "candidate"])
     assert api.rows() == []
 
 
