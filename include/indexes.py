@@ -9,24 +9,32 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import warn
 from include.retrieval.search import Searcher
+from include.storage.registry import Index
 from include.wiring import Platform
+
+if TYPE_CHECKING:
+    from include.storage.registry import Index
 
 
 def of_values(platform: Platform, values: Mapping[str, str]) -> Platform:
     """The platform for the index that these `RAG_*` values make; others stay as they are."""
     if not values.items() - platform.settings.index_values.items():
         return platform
-    made = Platform(platform.settings.with_index(values), platform.deployment)
+    settings = platform.settings.with_index(values)
+    beside = (each for each in platform.beside if isinstance(each, Platform))
+    made = next((each for each in beside if each.settings == settings), None)
+    if made is None:
+        made = Platform(settings, platform.deployment)
+        platform.beside.append(made)
     # One lake, opened and found compatible once.
     for name in ("s3", "lake", "database", "caller"):
         if name in platform.__dict__:
             made.__dict__[name] = platform.__dict__[name]
-    platform.beside.append(made)
     return made
 
 
@@ -51,7 +59,15 @@ def read_values(text: str) -> Mapping[str, str]:
 def of_index(platform: Platform, name: str | None = None) -> Platform:
     """The platform with embedder and chunker of a registered index, by default of the live one."""
     index = platform.registry.get(name) if name else platform.registry.live()
-    return platform if index is None else of_values(platform, index.settings)
+    return platform if index is None else of_values(platform, values_of(index))
+
+
+def values_of(index: Index) -> Mapping[str, str]:
+    """The `RAG_*` values that make a registered index; none where nobody wrote them down.
+
+    An index that was registered before there was a choice stores its vectors as they are.
+    """
+    return {"RAG_INDEX_VECTORS": index.vectors, **index.settings} if index.settings else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +97,21 @@ def searcher(
     Its own model embeds the question, whatever RAG_EMBEDDER says. Raises ConfigurationError when
     there is none yet, when it is not known what filled it, or for a filter that cannot be read.
     """
-    name = index or platform.live_index()
-    platform = of_index(platform, name)
+    return searcher_in(platform, platform.registry.get(index or platform.live_index()), narrowing)
+
+
+def searcher_in(platform: Platform, index: Index, narrowing: Narrowing = EVERYTHING) -> Searcher:
+    """`searcher` on an index that was looked up already: a switch meanwhile changes nothing."""
+    platform = of_values(platform, index.settings)
     scope = platform.scope(narrowing.filter, narrowing.principals)
-    if platform.registry.get(name).embedder != platform.embedder.identity.id:
+    if index.embedder != platform.embedder.identity.id:
         raise ConfigurationError(
-            f"The index {name!r} was filled by {platform.registry.get(name).embedder!r}; the "
-            f"configured RAG_EMBEDDER is {platform.embedder.identity.id!r}. Set it back, or make "
-            f"the index for it: `python -m include sync --rebuild`."
+            f"The index {index.name!r} was filled by {index.embedder!r}; the configured "
+            f"RAG_EMBEDDER is {platform.embedder.identity.id!r}. Set it back, or make the index "
+            f"for it: `python -m include sync --rebuild`."
         )
     distinct = platform.distinct(deduplicate=narrowing.distinct)
-    return Searcher(platform.embedder, platform.store, name, scope=scope, distinct=distinct)
+    return Searcher(platform.embedder, platform.store, index.name, scope=scope, distinct=distinct)
 
 
 def following(platform: Platform) -> Platform:
@@ -104,11 +124,11 @@ def following(platform: Platform) -> Platform:
         return platform
     if platform.index_name not in platform.registry.read().indexes:
         return platform
-    followed = of_values(platform, live.settings)
+    followed = of_values(platform, values_of(live))
     if followed is not platform:
-        assignments = " ".join(f"{name}='{value}'" for name, value in live.settings.items())
+        assignments = " ".join(f"{name}='{value}'" for name, value in values_of(live).items())
         warn(
-            f"{live.name!r} is live, RAG_EMBEDDER and RAG_CHUNK_* name {platform.index_name!r}. What "
+            f"{live.name!r} is live, RAG_EMBEDDER, RAG_INDEX_VECTORS and RAG_CHUNK_* name {platform.index_name!r}. What "
             f"is live decides; to make it permanent, set {assignments}."
         )
     return followed
@@ -126,7 +146,7 @@ def keep_others(platform: Platform, run_id: str, documents: Collection[str]) -> 
         kept = index.state in ("building", "candidate", "live") and index.settings
         if not kept or index.name == platform.index_name:
             continue
-        other = of_values(platform, index.settings)
+        other = of_values(platform, values_of(index))
         try:
             artifacts = other.artifacts(f"{run_id}/{index.name}")
             work = share(other.destination, artifacts, only=documents)

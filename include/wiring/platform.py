@@ -101,6 +101,7 @@ class Platform(Chunkers):
             registry=self.registry,
             marks=self.publishing,
             settings=self.settings.index_values,
+            vectors=self.settings.embedding.vectors,
         )
 
     @cached_property
@@ -124,11 +125,16 @@ class Platform(Chunkers):
         from include.llm.responses import LakeResponses
         from include.spending.ledger import Ledger
         from include.stages.maintain import Upkeep
+        from include.storage.sessions import LakeSessions
 
         objects = self.lake.objects
         small = (
-            Ledger(objects), LakeResponses(objects), LakeQuestions(objects), self.query_log
-        )  # fmt: skip
+            Ledger(objects),
+            LakeResponses(objects),
+            LakeQuestions(objects),
+            LakeSessions(objects),
+            self.query_log,
+        )
         held, database = self.tables, self.database
         own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
         caches = [
@@ -166,6 +172,8 @@ class Platform(Chunkers):
             chunker=self.chunker.id,
             dimensions=identity.dimensions,
             settings=self.settings.index_values,
+            vectors=self.settings.embedding.vectors,
+            cut_from=self.cache.source,
         )
 
     def listing(self, run_id: str) -> Listing:

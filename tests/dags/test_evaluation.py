@@ -170,6 +170,15 @@ def test_an_event_that_changes_nothing_costs_no_evaluation(corpus, world, in_a_t
     assert world().tables.evaluations.count() == 2
 
 
+def test_dimensions_and_bits_are_tried_when_that_is_asked_for(corpus, world, in_a_task):
+    from include.orchestration import judging
+
+    sync(world())
+    found = judging.evaluate({"index": "", "options": True}, None)
+    assert "Fewer dimensions, fewer bits" in local_path(found["report"]).read_text()
+    assert "Fewer dimensions" not in local_path(evaluated()["report"]).read_text()
+
+
 def test_a_live_index_that_got_worse_fails_with_its_figures(
     corpus, world, in_a_task, monkeypatch, tmp_path
 ):
@@ -203,3 +212,23 @@ def test_a_page_that_quotes_an_erased_document_goes_with_it(corpus, world):
     receipt, status = erase(platform, (corpus / "amber.md").as_uri(), Switches(False, False))
     assert status == 0, receipt
     assert not page.exists()
+
+
+def test_a_backfill_without_a_target_fails_while_a_night_without_one_skips(
+    corpus, world, in_a_task
+):
+    from airflow.sdk import get_current_context
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from include.errors import ConfigurationError
+    from include.orchestration.reembedding import plan_share
+
+    sync(world())
+    nothing = {"target": "", "first_day": "", "last_day": ""}
+    context: Any = get_current_context()
+    context["dag_run"] = SimpleNamespace(run_type="scheduled")
+    with pytest.raises(AirflowSkipException, match="No index is being built"):
+        plan_share(nothing, "2026-01-01")
+    context["dag_run"] = SimpleNamespace(run_type="backfill")
+    with pytest.raises(ConfigurationError, match="Override parameters on existing runs"):
+        plan_share(nothing, "2026-01-01")
