@@ -126,7 +126,8 @@ def _golden_scores(
 ) -> dict[str, list[float]]:
     """The golden questions' best scores in the modes that people searched this index in."""
     times = Counter(each.mode for each in logged if each.index == name)
-    found, within = {}, searcher(platform, name)
+    found: dict[str, list[float]] = {}
+    within = searcher(platform, name)
     known: Embedder = _Known(within.embedder.identity, vectors)
     asked = list(vectors)[:_GOLDEN_SEARCHED]
     for mode in MODES:
