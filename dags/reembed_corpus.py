@@ -25,7 +25,7 @@ from airflow.sdk import Asset, CronPartitionTimetable, dag, task
 from include.orchestration import reembedding
 from include.orchestration.approval import SpendingApproval
 from include.orchestration.assets import INDEX_CANDIDATE
-from include.orchestration.defaults import COMMIT, EMBED, LIGHT, SHARED, START, STEADY
+from include.orchestration.defaults import COMMIT, LIGHT, REEMBED, SHARED, START, STEADY
 from include.orchestration.params import FIRST_DAY, LAST_DAY, TARGET
 
 
@@ -52,7 +52,7 @@ def reembed_corpus() -> None:
         """Chunks them from their stored texts, and cuts new texts into batches."""
         return reembedding.prepare_batches(planned)
 
-    @task(map_index_template="{{ batch['label'] }}", **EMBED)
+    @task(map_index_template="{{ batch['label'] }}", **REEMBED)
     def embed(planned: dict[str, object], batch: dict[str, object]) -> dict[str, object]:
         """Embeds one batch through the cache."""
         return reembedding.embed_batch(planned, batch)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from include.commands import show
-from include.commands.adding import Add, Json
+from include.commands.adding import Add, Json, add_approval
 from include.wiring import Platform
 
 if TYPE_CHECKING:
@@ -113,23 +112,3 @@ def _add_target(command: argparse.ArgumentParser, default: str | None) -> None:
         command.add_argument(
             f"--{side}-day", default="", help=f"the {side} day of ingestion, as 2026-11-21"
         )
-
-
-def add_approval(command: argparse.ArgumentParser) -> None:
-    """Lets a person approve a sum beforehand."""
-    command.add_argument(
-        "--approve-usd",
-        type=_amount,
-        metavar="AMOUNT",
-        help="spend up to so much, although it is more than approval_usd",
-    )
-
-
-def _amount(text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal(-1)
-    if not amount.is_finite() or amount < 0:
-        raise argparse.ArgumentTypeError(f"should be an amount of USD of at least 0, is {text!r}")
-    return amount

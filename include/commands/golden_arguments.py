@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from include.commands import show
-from include.commands.adding import Add, Json
-from include.commands.filling_arguments import add_approval
+from include.commands.adding import Add, Json, add_approval
 from include.errors import ConfigurationError
 from include.wiring import Platform
 

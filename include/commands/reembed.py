@@ -36,6 +36,7 @@ def plan(platform: Platform, within: Interval | None = None) -> Json:
         work = share(platform.destination, artifacts, within=within)
         accepted = prepare_share(work, platform.chunker, platform.destination, artifacts)
         to_embed = platform.filler.batches(accepted)
+        cost = platform.embedding_cost(to_embed.tokens)
         return {
             "index": platform.index_name,
             "target": platform.settings.index_values,
@@ -45,7 +46,8 @@ def plan(platform: Platform, within: Interval | None = None) -> Json:
             "chunks": to_embed.chunks,
             "chunks_to_embed": to_embed.texts,
             "tokens_to_embed": to_embed.tokens,
-            "estimated_cost_usd": f"{platform.embedding_cost(to_embed.tokens):f}",
+            "estimated_cost_usd": f"{cost:f}",
+            **platform.verdict(cost).as_json(),
         }
     finally:
         artifacts.remove()

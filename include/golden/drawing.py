@@ -17,6 +17,7 @@ from include.golden.sampling import sample
 from include.llm.protocol import ChatRequest
 from include.llm.rendered import chat_messages, named
 from include.prompts.library import Prompt
+from include.spending.forecast import Estimate
 from include.storage.artifacts import Artifacts
 from include.storage.scans import ROW, Scan
 from include.wiring import Platform
@@ -59,12 +60,10 @@ def plan(
         if len(rows) == most:
             break
     artifacts.write(ARTIFACT, pl.DataFrame(rows, schema=_PASSAGES))
-    if not rows:
-        return Work(0, 0, Decimal(0))
-    from include.llm.estimates import estimate
-
-    requests = [request(prompt, row) for row in rows]
-    return Work(len(rows), *estimate(platform.settings.chat_model, platform.remote, requests))
+    most, chat = Estimate(), platform.chat_model
+    if chat is not None:
+        most = sum((chat.most(request(prompt, row)) for row in rows), Estimate())
+    return Work(len(rows), most.input_tokens + most.output_tokens, most.cost_usd)
 
 
 def require_approval(work: Work, platform: Platform) -> None:

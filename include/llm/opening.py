@@ -1,4 +1,4 @@
-"""The chat model that the settings name, with its fallbacks and its cache."""
+"""The chat model that the settings name, with its fallbacks and its caches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from include.errors import ModelError
 from include.llm.chain import ChatChain
 from include.llm.openai_chat import OpenAIChat
 from include.llm.protocol import ChatModel
+from include.llm.question_stores import LakeQuestions, RedisQuestions
+from include.llm.questions import ForgivingQuestions, Questions
 from include.llm.responses import Forgiving, LakeResponses, RedisResponses, Responses
 from include.remote.attempts import Remote
 from include.settings import Settings
@@ -20,7 +22,7 @@ def open_chat(settings: Settings, remote: Remote, responses: Responses) -> ChatM
     names = [name.removeprefix("openai:") for name in settings.chat_model.split(",")]
     keep = settings.llm.response_cache_seconds
     models = [
-        OpenAIChat(name, remote, counter(name, remote), responses=responses, keep_seconds=keep)
+        OpenAIChat(name, remote, _counter(name, remote), responses=responses, keep_seconds=keep)
         for name in names
     ]
     return ChatChain(models)
@@ -33,7 +35,14 @@ def open_responses(settings: Settings, objects: ObjectStore) -> Responses:
     return Forgiving(LakeResponses(objects))
 
 
-def counter(model: str, remote: Remote) -> Callable[[str], int]:
+def open_questions(settings: Settings, objects: ObjectStore) -> Questions:
+    """Where answered questions are kept."""
+    if settings.redis_url:
+        return ForgivingQuestions(RedisQuestions(settings.redis_url))
+    return ForgivingQuestions(LakeQuestions(objects))
+
+
+def _counter(model: str, remote: Remote) -> Callable[[str], int]:
     """Counts a chat model's tokens; for a model nobody knows, bytes: never less than its tokens."""
     try:
         return openai_tokenizer(model, remote.endpoint).count

@@ -80,6 +80,10 @@ class LanceVectorStore:
         """How many chunks the index holds; 0 when there is none."""
         return self._index(index).count()
 
+    def revision(self, index: str) -> int:
+        """The version of its table: grows with every commit, upkeep's too; 0 when there is none."""
+        return self._index(index).version()
+
     def rows(self, index: str, documents: Sequence[str] | None = None) -> pl.DataFrame:
         """`id, document_id, version, row_hash` of every chunk of these documents (all by default).
 

@@ -70,6 +70,10 @@ class MemoryVectorStore:
         """How many chunks the index holds; 0 when there is none."""
         return len(self._indexes.get(index, _Index(0)).rows)
 
+    def revision(self, index: str) -> int:
+        """Grows with every change; 0 when there is no such index."""
+        return self._indexes.get(index, _Index(0, 0)).version
+
     def rows(self, index: str, documents: Sequence[str] | None = None) -> pl.DataFrame:
         """`id, document_id, version, row_hash` of every chunk of these documents (all by default).
 

@@ -81,6 +81,10 @@ class VectorStore(Protocol):
         """How many chunks the index holds."""
         ...
 
+    def revision(self, index: str) -> int:
+        """Another number after every commit to the index, a larger one; 0 when there is none."""
+        ...
+
     def rows(self, index: str, documents: Sequence[str] | None = None) -> pl.DataFrame:
         """`id, document_id, version, row_hash` of every chunk of these documents (all by default)."""
         ...

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from include.embedding.models import ModelFolder
     from include.embedding.protocol import Embedder
     from include.llm.protocol import ChatModel
+    from include.llm.questions import Questions
     from include.llm.responses import Responses
     from include.prompts import Prompts
     from include.remote.attempts import Remote
     from include.spending.account import Account
+    from include.spending.approval import Verdict
     from include.spending.caller import Caller
+    from include.spending.forecast import Forecast
     from include.storage.lease import Lease
 
 
@@ -61,6 +64,13 @@ class Models(Stores):
         return open_responses(self.settings, self.lake.objects)
 
     @cached_property
+    def questions(self) -> Questions:
+        """Questions that were answered, for those that ask the same."""
+        from include.llm.opening import open_questions
+
+        return open_questions(self.settings, self.lake.objects)
+
+    @cached_property
     def chat_model(self) -> ChatModel | None:
         """The configured chat models in the order of fallback; None for extractive answers."""
         if self.settings.chat_model == "none":
@@ -88,7 +98,32 @@ class Models(Stores):
         """Raises ApprovalError when embedding so many tokens is for a person to decide."""
         from include.spending.approval import require_approval
 
-        require_approval(self.embedding_cost(tokens), tokens, self.settings.budgets)
+        require_approval(
+            self.embedding_cost(tokens),
+            self.settings.budgets,
+            what=f"Embedding {tokens} tokens costs",
+            spared="Nothing was embedded or published.",
+        )
+
+    def require_approval_of(self, forecast: Forecast) -> None:
+        """Raises ApprovalError when asking a chat model so much is for a person to decide."""
+        from include.spending.approval import require_approval
+
+        bought = f"{forecast.items} {forecast.work.bought}"
+        require_approval(
+            forecast.most.cost_usd,
+            self.settings.budgets,
+            what=f"{bought} by {forecast.model} cost up to",
+            spared="Nothing was asked.",
+        )
+
+    def verdict(self, cost_usd: Decimal) -> Verdict:
+        """What the budgets say of a run that costs so much."""
+        from include.spending.approval import verdict
+
+        budgets = self.settings.budgets
+        spent = self.spending.spent_today() if cost_usd and budgets.daily_usd else Decimal(0)
+        return verdict(cost_usd, budgets, spent)
 
     @cached_property
     def model(self) -> ModelFolder:

@@ -120,12 +120,15 @@ class Platform(Chunkers):
     @cached_property
     def upkeep(self) -> Upkeep:
         """Every table that maintenance compacts: the lake's own, every model's cache, indexes."""
+        from include.llm.question_stores import LakeQuestions
         from include.llm.responses import LakeResponses
         from include.spending.ledger import Ledger
         from include.stages.maintain import Upkeep
 
         objects = self.lake.objects
-        small = (Ledger(objects), LakeResponses(objects), self.query_log)
+        small = (
+            Ledger(objects), LakeResponses(objects), LakeQuestions(objects), self.query_log
+        )  # fmt: skip
         held, database = self.tables, self.database
         own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
         caches = [
