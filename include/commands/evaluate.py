@@ -22,7 +22,8 @@ class Asked:
     """What is evaluated: an index (the live one by default), and what it is held against.
 
     `baseline` is a file with the JSON of an earlier evaluation; `against` is `live` or an index.
-    `report` is a file for the HTML page; real queries of the last `traffic_days` are looked at.
+    `report` is a file for the HTML page, `options` what is tried beside it: fewer dimensions, fewer
+    bits. Real queries of the last `traffic_days` are looked at.
     """
 
     questions: Path | None = None
@@ -32,6 +33,7 @@ class Asked:
     against: str | None = None
     report: Path | None = None
     traffic_days: int = DAYS
+    options: str | None = None
 
 
 def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
@@ -52,7 +54,12 @@ def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
         )
     baseline = _metrics(asked.baseline) if asked.baseline else None
     judging = Judging(
-        asked.index, asked.against, asked.mode, baseline, traffic_days=asked.traffic_days
+        asked.index,
+        asked.against,
+        asked.mode,
+        baseline,
+        traffic_days=asked.traffic_days,
+        options=asked.options,
     )
     judged = judge(platform, questions, judging, new_run_id())
     answer = judged.as_json()

@@ -39,6 +39,13 @@ def add_commands(add: Add) -> None:
         default=30,
         help="compare with real queries of so many days, where they are logged (default 30)",
     )
+    evaluate.add_argument(
+        "--options",
+        nargs="?",
+        const="",
+        metavar="LIST",
+        help="also measure fewer dimensions and bits, as in @256,int8,@256+int8 (default: the usual)",
+    )
     add_golden(add)
     compare = add(
         "compare-chunkers",

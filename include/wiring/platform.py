@@ -101,6 +101,7 @@ class Platform(Chunkers):
             registry=self.registry,
             marks=self.publishing,
             settings=self.settings.index_values,
+            vectors=self.settings.embedding.vectors,
         )
 
     @cached_property
@@ -168,6 +169,8 @@ class Platform(Chunkers):
             chunker=self.chunker.id,
             dimensions=identity.dimensions,
             settings=self.settings.index_values,
+            vectors=self.settings.embedding.vectors,
+            cut_from=self.cache.source,
         )
 
     def listing(self, run_id: str) -> Listing:
