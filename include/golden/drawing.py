@@ -60,10 +60,10 @@ def plan(
         if len(rows) == most:
             break
     artifacts.write(ARTIFACT, pl.DataFrame(rows, schema=_PASSAGES))
-    most, chat = Estimate(), platform.chat_model
+    dearest, chat = Estimate(), platform.chat_model
     if chat is not None:
-        most = sum((chat.most(request(prompt, row)) for row in rows), Estimate())
-    return Work(len(rows), most.input_tokens + most.output_tokens, most.cost_usd)
+        dearest = sum((chat.most(request(prompt, row)) for row in rows), Estimate())
+    return Work(len(rows), dearest.input_tokens + dearest.output_tokens, dearest.cost_usd)
 
 
 def require_approval(work: Work, platform: Platform) -> None:
