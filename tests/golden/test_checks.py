@@ -35,6 +35,8 @@ GOOD = "How long does a client wait at most before it asks a busy server anew?"
         ("Retrying calls pauses", "The pause doubles", "title"),
         ("Why does backoff matter to an operator?", "can recover", ""),
         ("What does this passage say about waiting?", "The pause doubles", "depends"),
+        ("What would The Author do about waiting?", "The pause doubles", "depends"),
+        ("Why should I not refresh the page at once?", "can recover", ""),
         ("When are failed calls are tried again after a pause?", "after a pause", "copied"),
         ("word " * 51, "a pause", "length"),
         ("How long at most does a client wait before it asks a busy server?", "a pause", "duplicate"),
