@@ -33,6 +33,8 @@ GOOD = "How long does a client wait at most before it asks a busy server anew?"
         ("How does exponential backoff retrying?", "The pause doubles", "title"),
         ("What is exponential backoff?", "The pause doubles", "title"),
         ("Retrying calls pauses", "The pause doubles", "title"),
+        ("Backoff, retrying, pauses?", "The pause doubles", "title"),
+        (GOOD, ".", "unanswerable"),
         ("Why does backoff matter to an operator?", "can recover", ""),
         ("What does this passage say about waiting?", "The pause doubles", "depends"),
         ("What would The Author do about waiting?", "The pause doubles", "depends"),
