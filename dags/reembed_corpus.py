@@ -6,11 +6,12 @@ its model has not seen (above `approval_usd` it asks a person first), and publis
 ingestion keeps both complete. When the target lacks nothing any more, it becomes a candidate and
 `index_candidate` wakes `evaluate_retrieval`, which promotes or refuses it.
 
-**When it runs.** By **backfill**: *Trigger* → *Backfill*, a range of days, and the target under
-*Run Parameters*; or `airflow backfill create --dag-id reembed_corpus --from-date … --to-date …
---dag-run-conf '{"target": "RAG_EMBEDDER=local:…"}'`. Runs may go in any order, in parallel, again. A
-single run by hand takes all documents, or the days of its form. Every night it completes what is
-being built, and skips when nothing is. `python -m include plan --target '…'` tells the price before.
+**When it runs.** By **backfill**: *Trigger* → *Backfill*, a range of days, *All Runs* (every night has
+left a run of its day), *Override parameters on existing runs* (without it Airflow drops them), and the
+target under *Run Parameters*; or `airflow backfill create --dag-id reembed_corpus --from-date … --to-date …
+--reprocess-behavior completed --dag-run-conf '{"target": "RAG_EMBEDDER=local:…"}'`. Runs may go in any
+order, in parallel, again. A single run by hand takes all documents, or the days of its form. Every night
+it completes what is being built. `python -m include plan --target '…'` tells the price before.
 
 **When it fails.** Nothing is lost or paid twice: what was embedded is cached. Clear the task, or run
 the day again. What is still missing is shown by `python -m include indexes`.
@@ -25,7 +26,7 @@ from airflow.sdk import Asset, CronPartitionTimetable, dag, task
 from include.orchestration import reembedding
 from include.orchestration.approval import SpendingApproval
 from include.orchestration.assets import INDEX_CANDIDATE
-from include.orchestration.defaults import COMMIT, LIGHT, REEMBED, SHARED, START, STEADY
+from include.orchestration.defaults import COMMIT, LIGHT, REEMBED, SHARED, START, STEADY, story
 from include.orchestration.params import FIRST_DAY, LAST_DAY, TARGET
 
 
@@ -37,7 +38,7 @@ from include.orchestration.params import FIRST_DAY, LAST_DAY, TARGET
     catchup=False,
     max_active_runs=4,
     tags=["index", "backfill"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
     params={"target": TARGET, "first_day": FIRST_DAY, "last_day": LAST_DAY},
 )
