@@ -136,15 +136,17 @@ class Platform(Chunkers):
             self.query_log,
         )
         held, database = self.tables, self.database
-        own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
+        own = (
+            *(held.documents, held.texts, held.signatures, held.quarantine, held.reviews),
+            *(held.erasures, held.evaluations, held.enrichments),
+            *(held.golden, held.golden_passages),
+        )
         caches = [
             database.table(name, handle.schema, "text_hash")
             for name in database.names()
             if name.startswith(("embeddings_", "query_embeddings_"))
             and (handle := database.open(name)) is not None
         ]
-        own += (held.erasures, held.evaluations, held.enrichments)
-        own += (held.golden, held.golden_passages)
         return Upkeep((*own, *caches, *small), self.store)
 
     def premises(self, before: datetime) -> Premises:
