@@ -32,6 +32,7 @@ NATURAL_DIMENSIONS = {
     "text-embedding-3-large": 3072,
     "text-embedding-ada-002": 1536,
 }
+_PAIR = ("index", "embedding")
 MAX_INPUTS = 2_048
 MAX_REQUEST_TOKENS = 300_000
 """What OpenAI takes in one request; the connection's extra can lower both."""
@@ -83,21 +84,27 @@ class OpenAIEmbedder:
 
         Raises BudgetError before a request that a budget does not allow.
         """
-        refuse_empty(texts)
-        prefix = self._identity.document_prefix
-        parts = [self._request(*part) for part in self._packed([prefix + each for each in texts])]
+        parts = [self._request(*part) for part in self.packed(self.prepared(texts))]
         empty = np.empty((0, self._identity.dimensions), np.float32)
         return np.concatenate(parts) if parts else empty
 
     def embed_query(self, text: str) -> FloatArray:
         """The query's unit vector."""
         refuse_empty([text])
-        ((texts, tokens),) = self._packed([self._identity.query_prefix + text])
+        ((texts, tokens),) = self.packed([self._identity.query_prefix + text])
         vector: FloatArray = self._request(texts, tokens)[0]
         return vector
 
-    def _packed(self, texts: Sequence[str]) -> Iterator[tuple[list[str], int]]:
+    def prepared(self, texts: Sequence[str]) -> list[str]:
+        """Documents as the model is to read them. Raises ModelError for one without content."""
+        refuse_empty(texts)
+        return [self._identity.document_prefix + each for each in texts]
+
+    def packed(
+        self, texts: Sequence[str], most_inputs: int | None = None
+    ) -> Iterator[tuple[list[str], int]]:
         """The texts in requests, in order, each with the sum of its tokens."""
+        inputs = min(self._max_inputs, most_inputs or self._max_inputs)
         batch: list[str] = []
         total = 0
         for text in texts:
@@ -108,13 +115,20 @@ class OpenAIEmbedder:
                     f"which reads {min(self._tokenizer.limit, self._max_tokens)}: lower "
                     f"RAG_CHUNK_TOKENS."
                 )
-            if batch and (len(batch) == self._max_inputs or total + tokens > self._max_tokens):
+            if batch and (len(batch) == inputs or total + tokens > self._max_tokens):
                 yield batch, total
                 batch, total = [], 0
             batch.append(text)
             total += tokens
         if batch:
             yield batch, total
+
+    def body(self, texts: Sequence[str]) -> dict[str, Any]:
+        """What is asked of the API for these texts."""
+        asked: dict[str, Any] = {"input": list(texts), "model": self._identity.model, "encoding_format": "base64"}
+        if self._ask_dimensions:
+            asked["dimensions"] = self._identity.dimensions
+        return asked
 
     def _request(self, texts: list[str], tokens: int) -> FloatArray:
         purpose = Purpose(
@@ -124,20 +138,12 @@ class OpenAIEmbedder:
             endpoint=self._remote.endpoint.name,
             content=digest("texts", *texts),
         )
-        extra: dict[str, Any] = {}
-        if self._ask_dimensions:
-            extra["dimensions"] = self._identity.dimensions
+        body = self.body(texts)
 
         def send(call_id: str) -> Answered[FloatArray]:
             answer = self._remote.client.send(
                 call_id,
-                lambda client, headers: client.embeddings.create(
-                    input=texts,
-                    model=self._identity.model,
-                    encoding_format="base64",
-                    extra_headers=headers,
-                    **extra,
-                ),
+                lambda client, headers: client.embeddings.create(extra_headers=headers, **body),
             )
             return self._read(answer, len(texts))
 
@@ -151,24 +157,32 @@ class OpenAIEmbedder:
         model = str(getattr(answer, "model", "") or "")
         none = np.empty((0, self._identity.dimensions), np.float32)
         try:
-            vectors = checked(unit(_vectors(answer)), count, self._identity)
+            held = getattr(answer, "data", None) or ()
+            rows = [tuple(getattr(each, name, None) for name in _PAIR) for each in held]
+            vectors = read_vectors(rows, count, self._identity)
         except ModelError as error:
             return Answered(none, tokens, model, unusable=error)
         return Answered(vectors, tokens, model)
 
 
-def _vectors(answer: Any) -> FloatArray:
-    """The rows in the order of the texts, from base64 or from numbers."""
+def read_vectors(
+    rows: Sequence[tuple[Any, ...]], count: int, identity: EmbedderIdentity
+) -> FloatArray:
+    """Unit vectors in the order of the texts from pairs of index and embedding, base64 or numbers.
+
+    Raises ModelError unless they are `count` usable vectors of this model.
+    """
     try:
-        rows = sorted(answer.data, key=lambda each: int(each.index))
-        if [int(each.index) for each in rows] != list(range(len(rows))):
+        ordered = sorted((int(index), row) for index, row in rows)
+        if [index for index, _ in ordered] != list(range(len(ordered))):
             raise ValueError("indexes")
-        return np.stack([_row(each.embedding) for each in rows])
+        vectors = np.stack([_row(row) for _, row in ordered])
     except (AttributeError, TypeError, ValueError, binascii.Error) as error:
         raise ModelError(
             f"The API sent something else than embeddings ({type(error).__name__}): see that the "
             f"host of connection {CONNECTION} is an OpenAI-compatible API, as in https://server/v1."
         ) from None
+    return checked(unit(vectors), count, identity)
 
 
 def _row(value: Any) -> FloatArray:
