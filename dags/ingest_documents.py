@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from airflow.sdk import Asset, dag, task
 
-from include.orchestration import steps
+from include.orchestration import ingesting
 from include.orchestration.approval import SpendingApproval
 from include.orchestration.assets import CHUNK_INDEX, QUARANTINE, RAW_DOCUMENTS
 from include.orchestration.defaults import COMMIT, EMBED, LIGHT, SHARED, START, STEADY
@@ -42,42 +42,42 @@ def ingest_documents() -> None:
     @task(**LIGHT)
     def plan(params: dict[str, bool], triggering_asset_events: object = None) -> dict[str, object]:
         """Lists the source and diffs it with the manifest; skips the run when they agree."""
-        return steps.plan_ingestion(params, triggering_asset_events)
+        return ingesting.plan_ingestion(params, triggering_asset_events)
 
     @task(**STEADY)
     def prepare(changes: dict[str, object]) -> dict[str, object]:
         """Reads, parses, cleans and chunks what changed."""
-        return steps.prepare_documents(changes)
+        return ingesting.prepare_documents(changes)
 
     @task(**STEADY)
     def gate(prepared: dict[str, object]) -> list[dict[str, object]]:
         """Validates documents and chunks, then cuts the texts to embed into batches."""
-        return steps.pass_gate(prepared)
+        return ingesting.pass_gate(prepared)
 
     @task(map_index_template="{{ batch['label'] }}", **EMBED)
     def embed(batch: dict[str, object]) -> dict[str, object]:
         """Embeds one batch through the cache."""
-        return steps.embed_texts(batch)
+        return ingesting.embed_texts(batch)
 
     @task(outlets=[CHUNK_INDEX], trigger_rule="none_failed_min_one_success", **COMMIT)
     def publish(outlet_events: dict[Asset, object]) -> dict[str, object]:
         """Publishes chunks and manifest, and emits `chunk_index`."""
-        return steps.publish_index(outlet_events[CHUNK_INDEX])
+        return ingesting.publish_index(outlet_events[CHUNK_INDEX])
 
     @task(**STEADY)
     def keep_others() -> None:
         """Writes the same documents into indexes that are being built beside the live one."""
-        steps.keep_other_indexes()
+        ingesting.keep_other_indexes()
 
     @task(**LIGHT)
     def withheld(receipt: dict[str, object]) -> None:
         """Fails when deletions wait for a person."""
-        steps.refuse_withheld(receipt)
+        ingesting.refuse_withheld(receipt)
 
     @task(outlets=[QUARANTINE], **LIGHT)
     def tell_reviewers(receipt: dict[str, object], outlet_events: dict[Asset, object]) -> None:
         """Emits `quarantine` when documents were set aside."""
-        steps.tell_reviewers(receipt, outlet_events[QUARANTINE])
+        ingesting.tell_reviewers(receipt, outlet_events[QUARANTINE])
 
     batches, approved = gate(prepare(plan())), SpendingApproval(task_id="approve")
     published = publish()

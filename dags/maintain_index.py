@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from airflow.sdk import Asset, dag, task
 
-from include.orchestration import steps
+from include.orchestration import maintaining
 from include.orchestration.assets import LAKE_VERIFICATION
 from include.orchestration.defaults import COMMIT, SHARED, START
 from include.orchestration.params import KEEP_DAYS, REPAIR
@@ -43,28 +43,28 @@ def maintain_index() -> None:
     @task(**COMMIT)
     def compact(params: dict[str, int]) -> dict[str, object]:
         """Compacts every table, refreshes its indexes and prunes old versions."""
-        return steps.compact_tables(keep_days=params["keep_days"])
+        return maintaining.compact_tables(keep_days=params["keep_days"])
 
     @task(**COMMIT)
     def retire(params: dict[str, int]) -> dict[str, object]:
         """Drops indexes that were retired before the retention; never one that can be live again."""
-        return steps.drop_retired(keep_days=params["keep_days"])
+        return maintaining.drop_retired(keep_days=params["keep_days"])
 
     @task(**COMMIT)
     def prune(params: dict[str, int]) -> dict[str, object]:
         """Deletes the artifacts of runs that ended before the retention."""
-        return steps.prune_runs(keep_days=params["keep_days"])
+        return maintaining.prune_runs(keep_days=params["keep_days"])
 
     @task(**COMMIT)
     def forget(params: dict[str, int]) -> dict[str, object]:
         """Deletes texts of no document, and vectors that have been unused for long enough."""
-        return steps.forget_unused(keep_days=params["keep_days"])
+        return maintaining.forget_unused(keep_days=params["keep_days"])
 
     @task(outlets=[LAKE_VERIFICATION], **COMMIT)
     def verify(params: dict[str, int], outlet_events: dict[Asset, object]) -> dict[str, object]:
         """Checks that everything in the lake agrees; fails when it does not and is not repaired."""
         event, days = outlet_events[LAKE_VERIFICATION], params["keep_days"]
-        return steps.verify_lake(event, repair=bool(params["repair"]), keep_days=days)
+        return maintaining.verify_lake(event, repair=bool(params["repair"]), keep_days=days)
 
     # Artifacts are a run's claim on texts and vectors; what is forgotten is then compacted away.
     retire() >> prune() >> forget() >> compact() >> verify()

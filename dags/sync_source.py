@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from airflow.sdk import Asset, dag, task
 
-from include.orchestration import steps
+from include.orchestration import ingesting
 from include.orchestration.assets import RAW_DOCUMENTS
 from include.orchestration.defaults import LIGHT, SHARED, START
 from include.orchestration.params import ALLOW_DELETIONS, LOOK_ONLY, REREAD
@@ -40,7 +40,7 @@ def sync_source() -> None:
     @task(**LIGHT)
     def list_source(params: dict[str, bool]) -> dict[str, object]:
         """Lists the source and compares it with the manifest; returns counts."""
-        return steps.detect_changes(reread=params["reread"])
+        return ingesting.detect_changes(reread=params["reread"])
 
     @task(outlets=[RAW_DOCUMENTS], **LIGHT)
     def announce(
@@ -49,7 +49,7 @@ def sync_source() -> None:
         outlet_events: dict[Asset, object],
     ) -> None:
         """Emits `raw_documents` with the counts; skipped when there is nothing to ingest."""
-        steps.announce_changes(changes, params, outlet_events[RAW_DOCUMENTS])
+        ingesting.announce_changes(changes, params, outlet_events[RAW_DOCUMENTS])
 
     announce(list_source())
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from include.errors import BudgetError, ConfigurationError
-from include.orchestration.steps import connected, load, run_name
+from include.orchestration.connecting import connected, load, run_name
 
 Json = dict[str, Any]
 

@@ -141,8 +141,8 @@ def _may_have_paid(context: Context) -> bool:
 
 
 def _of_lake() -> Spending:
+    from include.orchestration.connecting import configured
     from include.orchestration.spent import LedgerSpending
-    from include.orchestration.steps import configured
 
     platform = configured()
     return LedgerSpending(platform.spending.ledger, platform.settings.budgets)

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.orchestration.connecting import connected, load, run_name
 from include.orchestration.review import who
-from include.orchestration.steps import connected, load, run_name
 
 Json = dict[str, Any]
 CHOICES = ("Accept", "Reject")

@@ -12,8 +12,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.errors import GateError, TransientError
 from include.orchestration.assets import INDEX_CANDIDATE
+from include.orchestration.connecting import connected, run_name
 from include.orchestration.review import who
-from include.orchestration.steps import connected, run_name
 from include.wiring import Platform
 
 Json = dict[str, Any]

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.errors import ConfigurationError
 from include.orchestration.approval import ask_if_dear
-from include.orchestration.steps import connected, load, run_name
+from include.orchestration.connecting import connected, load, run_name
 from include.wiring import Platform
 
 Json = dict[str, Any]

@@ -12,7 +12,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.orchestration.steps import connected, run_name
+from include.orchestration.connecting import connected, run_name
 from include.wiring import Platform
 
 if TYPE_CHECKING:

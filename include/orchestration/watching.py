@@ -25,7 +25,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.documents import digest
 from include.errors import ConfigurationError
 from include.events import newest, parse_message, within
-from include.orchestration.steps import connected, run_name, sweep_source
+from include.orchestration.connecting import connected, run_name
+from include.orchestration.ingesting import sweep_source
 from include.settings import WatchSettings
 from include.wiring import Platform
 

@@ -74,9 +74,9 @@ def in_a_task(airflow_home, environment, monkeypatch):
         monkeypatch.setenv(name, value)
     from airflow.sdk.execution_time.context import set_current_context
 
-    from include.orchestration import steps
+    from include.orchestration import connecting
 
-    monkeypatch.setattr(steps.Variable, "get", lambda *_, **__: None)
+    monkeypatch.setattr(connecting.Variable, "get", lambda *_, **__: None)
     context: Any = {"dag": SimpleNamespace(dag_id="evaluate_retrieval"), "run_id": "0"}
     with set_current_context(context):
         yield

@@ -41,9 +41,9 @@ def three_aside(world: World, inbox, in_a_task, monkeypatch) -> World:
     for name in ("a", "b", "c"):
         (inbox / f"{name}.txt").write_text("{{ 7 * 7 }} " + "\ufffd" * 9)
     sync(world())
-    from include.orchestration import review, steps
+    from include.orchestration import connecting, review
 
-    monkeypatch.setattr(steps.Variable, "get", lambda *_, **__: None)
+    monkeypatch.setattr(connecting.Variable, "get", lambda *_, **__: None)
     assert len(review.questions()) == 3
     return world
 

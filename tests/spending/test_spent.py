@@ -64,7 +64,7 @@ def test_the_calls_of_a_run_are_those_that_say_so(ledger, run):
 def test_a_task_that_called_no_model_opens_no_ledger(tmp_path):
     """The sign of it is a module that every payment loads, and nothing else does."""
     code = (
-        "import sys; import include.orchestration.defaults, include.orchestration.steps\n"
+        "import sys; import include.orchestration.defaults, include.orchestration.ingesting\n"
         "from include.orchestration import callbacks\n"
         "class Task: try_number = 1\n"
         "assert not callbacks._may_have_paid({'ti': Task})\n"

@@ -1,4 +1,4 @@
-"""The bodies of the Dags' tasks: settings and adapters in, one stage, a small result out.
+"""The bodies of the tasks that ingest: settings and adapters in, one stage, a small result out.
 
 Results travel as XCom: counts and URIs of Parquet files, never documents or vectors. Dag files import
 this module, so everything heavy is imported inside the functions.
@@ -11,21 +11,17 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, Variable, get_current_context
+from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.errors import PermanentError
 from include.orchestration.assets import RAW_DOCUMENTS
-from include.orchestration.deployment import AirflowDeployment
-from include.settings import Settings
-from include.spending.caller import Caller
+from include.orchestration.connecting import Json, artifacts_of, connected, load, run_name
 from include.wiring import Platform
 
 if TYPE_CHECKING:
     from include.stages.detect import Changes
-    from include.storage.artifacts import Artifacts
 
-Json = dict[str, Any]
 Params = Mapping[str, bool]
 
 _INDEX = "index"
@@ -41,7 +37,7 @@ def detect_changes(*, reread: bool) -> Json:
     changes = detect(
         list(platform.sources.values()),
         platform.tables,
-        _artifacts(platform),
+        artifacts_of(platform),
         platform.detect_options(run_name(), reread=reread, allow_deletions=True),
         platform.interrupted(),
     )
@@ -92,7 +88,7 @@ def plan_ingestion(params: Params, events: Any) -> Json:
     changes = detect(
         list(platform.sources.values()),
         platform.tables,
-        _artifacts(platform),
+        artifacts_of(platform),
         options,
         platform.interrupted(rebuild=options.rebuild),
     )
@@ -101,7 +97,7 @@ def plan_ingestion(params: Params, events: Any) -> Json:
         raise AirflowSkipException(
             "Source and manifest agree: nothing to ingest, nothing embedded."
         )
-    _artifacts(platform).write_json(_INDEX, platform.settings.index_values)
+    artifacts_of(platform).write_json(_INDEX, platform.settings.index_values)
     return asdict(changes)
 
 
@@ -113,7 +109,7 @@ def prepare_documents(changes: Json) -> Json:
     platform = _ingesting()
     found = load(Changes, changes)
     reading = platform.reading(rebuild=found.rebuild)
-    prepared = prepare(found, reading, platform.tables, _artifacts(platform))
+    prepared = prepare(found, reading, platform.tables, artifacts_of(platform))
     return asdict(prepared)
 
 
@@ -126,7 +122,7 @@ def pass_gate(prepared: Json) -> list[Json]:
     from include.stages.prepare import Prepared
 
     platform = _ingesting()
-    artifacts = _artifacts(platform)
+    artifacts = artifacts_of(platform)
     now = datetime.now(UTC)
     checked = check(load(Prepared, prepared), platform.gate, artifacts, platform.tables, now=now)
     accepted = Accepted(checked, artifacts)
@@ -147,7 +143,7 @@ def embed_texts(batch: Json) -> Json:
 
     platform = _ingesting()
     with platform.embedding_lease(run_name()).held():
-        embedded = embed(load(Batch, batch), platform.cached_embedder(), _artifacts(platform))
+        embedded = embed(load(Batch, batch), platform.cached_embedder(), artifacts_of(platform))
     return asdict(embedded)
 
 
@@ -158,7 +154,7 @@ def publish_index(event: Any) -> Json:
     from include.stages.publish import publish
 
     platform = _ingesting()
-    artifacts = _artifacts(platform)
+    artifacts = artifacts_of(platform)
     accepted = artifacts.read_json("accepted")
     receipt = publish(
         Accepted(load(Checked, accepted["checked"]), artifacts),
@@ -178,7 +174,7 @@ def keep_other_indexes() -> None:
     from include.stages.accepted import Accepted, Checked
 
     platform = _ingesting()
-    artifacts = _artifacts(platform)
+    artifacts = artifacts_of(platform)
     accepted = Accepted(load(Checked, artifacts.read_json("accepted")["checked"]), artifacts)
     keep_others(platform, run_name(), [*accepted.documents["id"], *accepted.removed])
 
@@ -200,96 +196,12 @@ def refuse_withheld(receipt: Json) -> None:
         )
 
 
-def compact_tables(*, keep_days: int) -> Json:
-    """Compacts every table, refreshes its indexes and prunes versions older than that."""
-    from include.stages.maintain import compact
-
-    return asdict(compact(connected().upkeep, older_than=timedelta(days=keep_days)))
-
-
-def drop_retired(*, keep_days: int) -> Json:
-    """Drops indexes that were retired before the retention."""
-    from include.stages.retire import drop_retired
-
-    platform, before = connected(), datetime.now(UTC) - timedelta(days=keep_days)
-    return asdict(drop_retired(platform.registry, platform.store, before=before))
-
-
-def prune_runs(*, keep_days: int) -> Json:
-    """Deletes artifacts of runs that ended before the retention."""
-    from include.stages.maintain import prune
-
-    now = datetime.now(UTC)
-    return asdict(prune(connected().lake, before=now - timedelta(days=keep_days)))
-
-
-def verify_lake(event: Any, *, repair: bool, keep_days: int) -> Json:
-    """Verifies the lake and leaves the report; fails, without retries, on unrepaired problems."""
-    from include.verification.run import verify
-
-    platform = connected()
-    before = datetime.now(UTC) - timedelta(days=keep_days)
-    report = verify(platform.premises(before), repair=repair)
-    uri = _artifacts(platform).write_json("verification", report.to_json())
-    event.extra = {**report.checked, "found": dict(report.counts), "report": uri}
-    if report.failed:
-        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(report.failed.items()))
-        raise PermanentError(
-            f"The lake does not agree with itself: {counts}. {uri} names them. Trigger "
-            f"maintain_index with 'Repair' (or run `python -m include verify --repair`), then "
-            f"sync_source."
-        )
-    return {"found": dict(report.counts), "report": uri, "sync_needed": report.sync_needed}
-
-
-def forget_unused(*, keep_days: int) -> Json:
-    """Deletes texts of no document, and unused vectors that RAG_CACHE_KEEP_DAYS lets go."""
-    from include.stages.forget import forget
-
-    platform = connected()
-    days = platform.settings.retention.cache_keep_days
-    before = datetime.now(UTC) - timedelta(days=max(days, keep_days)) if days else None
-    return asdict(forget(platform.lake, platform.database, vectors_before=before))
-
-
-def connected() -> Platform:
-    """The platform of this task, which pays for what is called through it."""
-    platform = configured()
-    index = getattr(get_current_context().get("ti"), "map_index", None)
-    platform.caller = Caller.from_environment(map_index=-1 if index is None else index)
-    return platform
-
-
-def configured() -> Platform:
-    """The platform under the settings of this process and the budgets of the Variable."""
-    budgets = Variable.get("rag_budgets", default=None, deserialize_json=True)
-    platform = Platform(Settings.from_environment(), AirflowDeployment())
-    return platform if budgets is None else platform.with_budgets(budgets)
-
-
 def _ingesting() -> Platform:
     """The platform for the index that this run chose when it began, whatever is live by now."""
     from include.indexes import of_values
 
     platform = connected()
-    return of_values(platform, _artifacts(platform).read_json(_INDEX))
-
-
-def run_name() -> str:
-    """Airflow's run id, which is unique within a Dag only, behind the Dag's."""
-    context = get_current_context()
-    return f"{context['dag'].dag_id}/{context['run_id']}"
-
-
-def _artifacts(platform: Platform) -> Artifacts:
-    return platform.artifacts(run_name())
-
-
-def load(kind: type[Any], value: Json) -> Any:
-    """The dataclass that a task handed on as JSON."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind).validate_python(value)
+    return of_values(platform, artifacts_of(platform).read_json(_INDEX))
 
 
 def _counts(changes: Changes) -> Json:

@@ -1,0 +1,44 @@
+"""Models behind an API: which ones, and how they are called."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from include.errors import ConfigurationError
+from include.settings.reader import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCalls:
+    """How models behind an API are called: their rates, and how long answers are good for.
+
+    The most requests and tokens a minute hold for each model; 0 is no limit. An identical request
+    is answered from the cache for so many seconds; 0 is never.
+    """
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    response_cache_seconds: int = 86_400
+
+    @classmethod
+    def read(cls, read: Reader) -> ModelCalls:
+        """Raises ConfigurationError for a number out of range."""
+        return cls(
+            read.number("RAG_LLM_REQUESTS_PER_MINUTE", 0, 0, 10_000_000),
+            read.number("RAG_LLM_TOKENS_PER_MINUTE", 0, 0, 10_000_000_000),
+            read.number("RAG_RESPONSE_CACHE_SECONDS", 86_400, 0, 31_536_000),
+        )
+
+
+def read_models(read: Reader, setting: str, order: str) -> str:
+    """`none`, or `openai:a,openai:b` without white space."""
+    value = read.text(setting, "none")
+    names = [name.strip() for name in value.split(",")]
+    for name in names:
+        if value != "none" and not re.fullmatch(r"openai:\S+", name):
+            raise ConfigurationError(
+                f"{setting} should be none, or openai:<model>, several in the order {order} "
+                f"separated by commas; it is {value!r}."
+            )
+    return ",".join(names)

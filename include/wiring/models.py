@@ -1,0 +1,161 @@
+"""What embeds and what completes, paid from one account: the second layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from include.wiring.stores import Stores
+
+if TYPE_CHECKING:
+    from include.chunking import Tokenizer
+    from include.embedding.cache import CachedEmbedder, EmbeddingCache
+    from include.embedding.models import ModelFolder
+    from include.embedding.protocol import Embedder
+    from include.llm.protocol import ChatModel
+    from include.llm.responses import Responses
+    from include.prompts import Prompts
+    from include.remote.attempts import Remote
+    from include.spending.account import Account
+    from include.spending.caller import Caller
+    from include.storage.lease import Lease
+
+
+_VERSIONS_KEPT = timedelta(days=7)
+
+
+class Models(Stores):
+    """The models that the settings ask for, with cache, prompts, budgets and rate limits."""
+
+    @cached_property
+    def caller(self) -> Caller:
+        """On whose behalf models are called; Airflow's task, where there is one."""
+        from include.spending.caller import Caller
+
+        return Caller.from_environment()
+
+    @cached_property
+    def spending(self) -> Account:
+        """Prices, ledger, budgets and rate limits of this lake."""
+        from include.spending.opening import open_account
+
+        return open_account(self.settings, self.deployment, self.lake.objects, lambda: self.caller)
+
+    @cached_property
+    def remote(self) -> Remote:
+        """The API of connection `openai_default`, paid from this lake's account."""
+        from include.remote.attempts import Remote
+        from include.remote.client import Client
+        from include.remote.endpoint import find_endpoint
+
+        return Remote(Client(find_endpoint(self.deployment)), self.spending)
+
+    @cached_property
+    def responses(self) -> Responses:
+        """Chat models' answers to identical requests."""
+        from include.llm.opening import open_responses
+
+        return open_responses(self.settings, self.lake.objects)
+
+    @cached_property
+    def chat_model(self) -> ChatModel | None:
+        """The configured chat models in the order of fallback; None for extractive answers."""
+        if self.settings.chat_model == "none":
+            return None
+        from include.llm.opening import open_chat
+
+        return open_chat(self.settings, self.remote, self.responses)
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """The shipped prompts and those of the Airflow Variable, read anew for each request."""
+        from include.prompts import Prompts
+
+        return Prompts(lambda: self.deployment.variable("prompt_templates"), self.lake.objects)
+
+    def embedding_cost(self, tokens: int) -> Decimal:
+        """What embedding so many tokens costs now. Raises ConfigurationError without a price."""
+        chosen = self.settings.embedding
+        if chosen.provider != "openai":
+            return Decimal(0)
+        provider = self.remote.endpoint.provider
+        return self.spending.estimate(provider, self.embedder.identity.model, tokens)
+
+    def require_approval(self, tokens: int) -> None:
+        """Raises ApprovalError when embedding so many tokens is for a person to decide."""
+        from include.spending.approval import require_approval
+
+        require_approval(self.embedding_cost(tokens), tokens, self.settings.budgets)
+
+    @cached_property
+    def model(self) -> ModelFolder:
+        """The local embedding model's folder and identity, found without loading it."""
+        from include.embedding.models import find_model
+
+        chosen = self.settings.embedding
+        return find_model(chosen.name, chosen.model_cache)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The embedding model, loaded on first use."""
+        chosen = self.settings.embedding
+        if chosen.provider == "fake":
+            from include.embedding.fake import FakeEmbedder
+
+            return FakeEmbedder(int(chosen.name))
+        if chosen.provider == "openai":
+            from include.embedding.openai import open_embedder
+
+            return open_embedder(chosen.name, self.remote)
+        from include.embedding.local import LocalEmbedder
+
+        return LocalEmbedder(
+            self.model,
+            precision=chosen.precision,
+            engine=chosen.engine,
+            export_folder=chosen.model_cache,
+        )
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Counts tokens as the embedding model does; loads no model."""
+        if self.settings.embedding.provider == "fake":
+            from include.embedding.fake import FakeTokenizer
+
+            return FakeTokenizer()
+        if self.settings.embedding.provider == "openai":
+            from include.embedding.openai import openai_tokenizer
+
+            return openai_tokenizer(self.embedder.identity.model, self.remote.endpoint)
+        return self.model.tokenizer()
+
+    @cached_property
+    def cache(self) -> EmbeddingCache:
+        """The vectors already paid for, of this embedder."""
+        from include.embedding.cache import EmbeddingCache
+
+        return EmbeddingCache(self.database, self.embedder.identity)
+
+    def embedding_lease(self, run_id: str) -> Lease:
+        """What lets one run at a time embed with this model, in as many tasks as it has."""
+        from include.storage.lease import Lease
+
+        return Lease(self.lake.objects, f"embed-{self.embedder.identity.id}", run_id)
+
+    def cached_embedder(self, on_progress: Callable[[int], None] | None = None) -> CachedEmbedder:
+        """The embedder behind its cache; `on_progress` gets the number of texts done."""
+        from include.embedding.cache import CachedEmbedder
+
+        return CachedEmbedder(
+            self.embedder,
+            self.cache,
+            batch_texts=self.settings.embedding.batch_texts,
+            on_progress=on_progress,
+        )
+
+    def compact_cache(self) -> None:
+        """Brings the embedding cache's many small files together; loses nothing."""
+        self.cache.optimize(_VERSIONS_KEPT)
