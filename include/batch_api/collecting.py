@@ -99,7 +99,7 @@ class Collector:
         """Settles what was set aside, then says that it is over: in this order, each repeatable."""
         assert record.entry is not None
         entry = Entry.from_json(record.entry)
-        settled = deferred.settle(self.account, entry, paid.status, paid.tokens, status)
+        settled = deferred.settle(self.account, entry, paid.status, paid.tokens, _error(status))
         sizes = {each.custom_id: len(each.hashes) for each in record.requests}
         failures = Counter(each.failure for each in seen.values() if each.failure)
         failures["unanswered"] = len(sizes.keys() - seen.keys())
@@ -125,9 +125,15 @@ def _all(record: Record) -> Tokens:
     return Tokens(record.tokens, counted=True)
 
 
+def _error(status: str) -> str:
+    return "" if status == "completed" else f"batch {status}"
+
+
 def _tell(record: Record, batch: Batch) -> None:
     """Says why a batch failed as a whole, by the provider's codes."""
     if batch.status != "completed":
         found = batch.errors.data if batch.errors and batch.errors.data else []
         codes = ", ".join(sorted({str(each.code)[:60] for each in found})) or "no reason given"
-        warn(f"The batch {record.provider_id} is {batch.status}: {codes}. What it embedded is kept.")
+        warn(
+            f"The batch {record.provider_id} is {batch.status}: {codes}. What it embedded is kept."
+        )

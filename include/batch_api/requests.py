@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from include.documents import digest
 from include.embedding.openai import OpenAIEmbedder
-from include.remote.endpoint import Endpoint, option
+from include.remote.endpoint import Endpoint, number, option
 
 URL = "/v1/embeddings"
 REQUEST_INPUTS = 256
@@ -26,7 +26,7 @@ class Limits:
     inputs: int = 50_000
     bytes: int = 200_000_000
     queue_tokens: int = 0
-    poll_seconds: int = 60
+    poll_seconds: float = 60.0
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> Limits:
@@ -35,7 +35,7 @@ class Limits:
             inputs=option(endpoint, "batch_inputs", 50_000, 1, 10_000_000),
             bytes=option(endpoint, "batch_megabytes", 200, 1, 100_000) * 1_000_000,
             queue_tokens=option(endpoint, "batch_queue_tokens", 0, 0, 10**12),
-            poll_seconds=option(endpoint, "batch_poll_seconds", 60, 1, 3_600),
+            poll_seconds=number(endpoint, "batch_poll_seconds", 60.0, 0.02, 3_600.0),
         )
 
 
@@ -104,7 +104,9 @@ def _requests(
     inputs = min(REQUEST_INPUTS, limits.inputs)
     for part in parts:
         at = 0
-        for packed, tokens in embedder.packed(embedder.prepared([text for _, text in part]), inputs):
+        for packed, tokens in embedder.packed(
+            embedder.prepared([text for _, text in part]), inputs
+        ):
             own = dict(part[at : at + len(packed)])
             at += len(packed)
             name = digest("request", embedder.identity.id, *own)

@@ -26,7 +26,7 @@ from include.spending.account import Account, CallError
 from include.spending.entries import REFUSED, Entry, Purpose
 from include.spending.prices import Tokens
 
-MayExist = Callable[[CallError], bool]
+GRACE_SECONDS = 300.0
 
 
 def _now() -> datetime:
@@ -62,7 +62,7 @@ class BatchWork:
     limits: Limits
     texts: Callable[[str], dict[str, str] | None]
     clock: Callable[[], datetime] = _now
-    grace_seconds: float = 300.0
+    grace_seconds: float = GRACE_SECONDS
 
     def plan(self, parts: Iterable[Texts], keep: Callable[[str, Group], str]) -> list[str]:
         """The batches that hold these texts: those of other runs, and new ones for the rest.

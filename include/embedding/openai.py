@@ -125,7 +125,11 @@ class OpenAIEmbedder:
 
     def body(self, texts: Sequence[str]) -> dict[str, Any]:
         """What is asked of the API for these texts."""
-        asked: dict[str, Any] = {"input": list(texts), "model": self._identity.model, "encoding_format": "base64"}
+        asked: dict[str, Any] = {
+            "input": list(texts),
+            "model": self._identity.model,
+            "encoding_format": "base64",
+        }
         if self._ask_dimensions:
             asked["dimensions"] = self._identity.dimensions
         return asked

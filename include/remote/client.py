@@ -117,9 +117,7 @@ class Client:
         else:
             failure = ModelError(f"{where} refuses the request with status {status}: {said}")
         wait = _retry_after(error.response.headers)
-        return CallError(
-            failure, f"status {status}", sent=False, retry_after=wait, status=status
-        )
+        return CallError(failure, f"status {status}", sent=False, retry_after=wait, status=status)
 
     def _no_answer(self, error: Exception, kind: str, what: str) -> CallError:
         import httpx2

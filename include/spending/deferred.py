@@ -37,7 +37,9 @@ def reserve(account: Account, reserved: Entry) -> None:
     account.ledger.write(reserved)
 
 
-def settle(account: Account, reserved: Entry, status: str, tokens: Tokens, error: str = "") -> Entry:
+def settle(
+    account: Account, reserved: Entry, status: str, tokens: Tokens, error: str = ""
+) -> Entry:
     """Writes down what became of it, at the price of batches; may be repeated.
 
     It has no seconds: that a batch takes hours is no sign of a slow model.

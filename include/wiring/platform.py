@@ -6,15 +6,17 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from include.errors import ConfigurationError
 from include.settings import Budgets
 from include.wiring.chunkers import Chunkers
 
 if TYPE_CHECKING:
     from include.filters import Scope
     from include.retrieval.distinct import Distinct
+    from include.stages.by_batch import ByBatch
     from include.stages.detect import DetectOptions, Interrupted
     from include.stages.fill import Filler
     from include.stages.maintain import Upkeep
@@ -117,14 +119,42 @@ class Platform(Chunkers):
             require_approval=self.require_approval,
         )
 
+    @property
+    def batch_filler(self) -> Filler:
+        """The same through the provider's batches; it waits for them in this process."""
+        by_batch = self.by_batch
+        approve = partial(self.require_approval, by_batch=True)
+        return replace(self.filler, require_approval=approve, by_batch=by_batch.embed)
+
+    @cached_property
+    def by_batch(self) -> ByBatch:
+        """What embeds through the provider's batches. Raises ConfigurationError without any."""
+        from include.batch_api.opening import open_work
+        from include.stages.by_batch import ByBatch
+
+        chosen = self.settings.embedding
+        if chosen.provider != "openai":
+            raise ConfigurationError(
+                f"Only embedders behind an API (openai:…) have batches, RAG_EMBEDDER is "
+                f"{chosen.provider}:{chosen.name}: run without batch_api (--batch-api)."
+            )
+        return ByBatch(
+            open_work(self.lake, self.remote, self.embedder, self.cache),
+            self.embedding_lease,
+            self.embedding_cost,
+            self.settings.budgets,
+        )
+
     @cached_property
     def upkeep(self) -> Upkeep:
         """Every table that maintenance compacts: the lake's own, every model's cache, indexes."""
+        from include.batch_api.records import BatchUpkeep
         from include.llm.responses import LakeResponses
         from include.spending.ledger import Ledger
         from include.stages.maintain import Upkeep
 
-        small = (Ledger(self.lake.objects), LakeResponses(self.lake.objects))
+        objects = self.lake.objects
+        small = (Ledger(objects), LakeResponses(objects), BatchUpkeep(objects))
         held, database = self.tables, self.database
         own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
         caches = [

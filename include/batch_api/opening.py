@@ -1,0 +1,41 @@
+"""The batches of a platform: its lake's records, its endpoint, its account."""
+
+from __future__ import annotations
+
+from include.batch_api.collecting import Collector
+from include.batch_api.provider import Provider
+from include.batch_api.records import BatchRecords
+from include.batch_api.requests import Limits
+from include.batch_api.work import GRACE_SECONDS, BatchWork
+from include.embedding.cache import EmbeddingCache
+from include.embedding.openai import OpenAIEmbedder
+from include.embedding.protocol import Embedder
+from include.remote.attempts import Remote
+from include.storage.lake import Lake
+
+
+def open_work(lake: Lake, remote: Remote, embedder: Embedder, cache: EmbeddingCache) -> BatchWork:
+    """Connects to nothing. Raises ConfigurationError for impossible limits in the connection."""
+    assert isinstance(embedder, OpenAIEmbedder)
+    records = BatchRecords(lake.objects, embedder.identity.id)
+    provider = Provider(remote)
+    return BatchWork(
+        records=records,
+        provider=provider,
+        embedder=embedder,
+        collector=Collector(records, provider, cache, remote.account),
+        account=remote.account,
+        limits=Limits.of(remote.endpoint),
+        texts=lambda uri: _texts(lake, uri),
+        # Whatever was sent has arrived, or never will.
+        grace_seconds=max(GRACE_SECONDS, 4 * remote.endpoint.timeout),
+    )
+
+
+def _texts(lake: Lake, uri: str) -> dict[str, str] | None:
+    files = lake.files
+    try:
+        frame = files.scan([files.path(uri)]).select("text_hash", "text").collect()
+    except FileNotFoundError:  # its run was pruned, or a document of it erased
+        return None
+    return dict(frame.iter_rows())
