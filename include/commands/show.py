@@ -17,6 +17,8 @@ def plain(answer: Json) -> str:
 
 def plan(answer: Json) -> str:
     """Counts by class of change, then what would be embedded and what it would cost."""
+    if "missing" in answer:
+        return _fill(answer)
     changes = ", ".join(f"{answer[name]} {name}" for name in _CLASSES if answer.get(name))
     lines = [f"Documents: {changes or 'nothing changed'}; {answer['unchanged']} unchanged."]
     if answer.get("deletions_withheld"):
@@ -26,6 +28,19 @@ def plan(answer: Json) -> str:
         f"({answer['tokens_to_embed']} tokens, ${answer['estimated_cost_usd']})."
     )
     return "\n".join(lines)
+
+
+def _fill(answer: Json) -> str:
+    """What another index lacks."""
+    cost = f"${answer['estimated_cost_usd']}"
+    if answer["estimated_batch_cost_usd"] is not None:
+        cost += f", or ${answer['estimated_batch_cost_usd']} with --batch-api"
+    return (
+        f"Index {answer['index']}: {answer['missing']} of {answer['documents']} documents are "
+        f"missing, {answer['surplus']} are surplus.\n"
+        f"Chunks: {answer['chunks']}, of which {answer['chunks_to_embed']} are to be embedded "
+        f"({answer['tokens_to_embed']} tokens, {cost})."
+    )
 
 
 def receipt(answer: Json) -> str:

@@ -48,6 +48,12 @@ TARGET = Param(
     title="Target index",
     description="RAG_EMBEDDER=… RAG_CHUNK_TOKENS=…, what should differ from what is live; empty: what the settings name, or the index that is being built.",
 )
+BATCH_API = Param(
+    False,
+    type="boolean",
+    title="Batch API",
+    description="Embed through the provider's batches: half the price, within a day (openai:… only).",
+)
 FIRST_DAY = Param(
     "",
     type=["null", "string"],
@@ -60,6 +66,9 @@ LAST_DAY = Param(
     title="Last day",
     description="Without a partition: documents first ingested until the end of this day.",
 )
+REEMBED = {
+    "target": TARGET, "first_day": FIRST_DAY, "last_day": LAST_DAY, "batch_api": BATCH_API,
+}  # fmt: skip
 SWITCH_TO = Param(
     "previous",
     type="string",

@@ -52,6 +52,14 @@ class ByBatch:
     cost: Cost
     budgets: Budgets
 
+    def require(self) -> None:
+        """Raises ConfigurationError when the endpoint has no batches."""
+        self.work.provider.require()
+
+    def begin(self, artifacts: Artifacts) -> None:
+        """Lets the run plan its batches, also one that was begun before."""
+        artifacts.write_json(_KEYS, None)
+
     def embed(
         self,
         batches: Sequence[Batch],
@@ -65,6 +73,8 @@ class ByBatch:
 
     def step(self, batches: Sequence[Batch], artifacts: Artifacts) -> InFlight:
         """Submits, collects and settles what can be now; what the run still waits for."""
+        if not batches:
+            return InFlight((), 0)
         keys = artifacts.find_json(_KEYS)
         if keys is None:
             with self.lease(artifacts.run_id).held():

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from decimal import Decimal
-
 import numpy as np
-import pytest
 
-from include.errors import ApprovalError, BudgetError, ConfigurationError, ModelError
 from tests.spending.batching import (
     POLL,
     PRICE,
     Run,
     entries,
-    paid_texts,
     require_paid_once,
-    submitted,
     texts,
 )
 
