@@ -39,11 +39,11 @@ def read_answer(
     try:
         held = json.loads(raw)
         request = requests[held["custom_id"]]
-        response, error = held.get("response"), held.get("error")
-        body = (response or {}).get("body") or {}
-        if not response or response.get("status_code") != 200:
-            said = error or body.get("error") or {}
-            code = said.get("code") or (response or {}).get("status_code") or "unknown"
+        response = _object(held.get("response"))
+        body = _object(response.get("body"))
+        if response.get("status_code") != 200:
+            said = _object(held.get("error")) or _object(body.get("error"))
+            code = said.get("code") or response.get("status_code") or "unknown"
             return Answer(request.custom_id, charged=False, failure=_plain(code))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
@@ -92,6 +92,10 @@ def charge(
         return Charge(UNKNOWN, tokens)
     usable = any(each.vectors is not None or not each.failure for each in charged)
     return Charge(DONE if usable else UNUSABLE, tokens)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _told(usage: object, name: str) -> int | None:

@@ -93,7 +93,7 @@ class Collector:
     def _keep(self, held: list[tuple[Request, Answer]]) -> None:
         if held:
             names = [name for request, _ in held for name in request.hashes]
-            self.cache.put(names, np.concatenate([answer.vectors for _, answer in held]))  # type: ignore[misc]
+            self.cache.put(names, np.concatenate([answer.vectors for _, answer in held]))
 
     def _over(self, record: Record, status: str, paid: Charge, seen: dict[str, Answer]) -> Record:
         """Settles what was set aside, then says that it is over: in this order, each repeatable."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from include.documents import digest
 from include.embedding.openai import OpenAIEmbedder
 from include.remote.endpoint import Endpoint, number, option
 
-URL = "/v1/embeddings"
+URL: Final = "/v1/embeddings"
 REQUEST_INPUTS = 256
 """Texts of a request: what is lost when one fails, and 2 MB of its answer at 1,536 dimensions."""
 MAX_REQUESTS = 50_000

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import polars as pl
 
+from include.batch_api.work import InFlight
 from include.documents import text_hash
 from include.spending.entries import Entry
 from include.spending.ledger import today_utc
 from include.stages.batch import Batch
-from include.storage.artifacts import Artifacts
+from include.stages.by_batch import BatchesDone
+from include.storage.objects import ObjectStore, Stored
 from include.wiring import Platform
 from tests.standin.running import PRICES, Running
 
@@ -26,14 +29,27 @@ def texts(count: int, first: int = 0) -> list[str]:
 
 
 class Run:
-    """One run of a platform: its artifacts, and its texts in parts as the direct way has them."""
+    """One run of a platform: its artifacts, and its texts in parts as the direct way has them.
 
-    def __init__(self, platform: Platform, name: str, wanted: Sequence[str], part: int = 1_000):
+    `later` is by how much its clock is ahead: what others left in flight is old for it.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        name: str,
+        wanted: Sequence[str],
+        *,
+        part: int = 1_000,
+        later: timedelta = timedelta(0),
+    ) -> None:
         self.platform = platform
-        self.artifacts: Artifacts = platform.artifacts(name)
+        self.artifacts = platform.artifacts(name)
         self.wanted = list(wanted)
         parts = [self.wanted[at : at + part] for at in range(0, len(wanted), part)]
         self.batches = [self._part(number, each) for number, each in enumerate(parts)]
+        work = replace(platform.by_batch.work, clock=lambda: datetime.now(UTC) + later)
+        self.by_batch = replace(platform.by_batch, work=work)
 
     def _part(self, number: int, some: list[str]) -> Batch:
         frame = pl.DataFrame(
@@ -46,16 +62,55 @@ class Run:
         uri = self.artifacts.write(f"batch-{number:05d}", frame)
         return Batch(uri, f"{number}", len(some), int(frame["tokens"].sum()))
 
-    def step(self) -> Any:
-        return self.platform.by_batch.step(self.batches, self.artifacts)
+    def step(self) -> InFlight:
+        return self.by_batch.step(self.batches, self.artifacts)
 
-    def embed(self) -> Any:
-        return self.platform.by_batch.embed(self.batches, self.artifacts)
+    def embed(self) -> BatchesDone:
+        return self.by_batch.embed(self.batches, self.artifacts)
 
     def cached(self) -> int:
         """How many of its texts are in the cache."""
         hashes = [text_hash(each) for each in self.wanted]
         return len(hashes) - len(self.platform.cache.missing(hashes))
+
+
+class Killed(BaseException):
+    """The process is gone: nothing that handles errors gets hold of it."""
+
+
+class Dying:
+    """A lake's objects in a process that dies before, or after, its `number`-th write."""
+
+    def __init__(self, objects: ObjectStore, number: int, moment: str) -> None:
+        self._objects, self._left, self._moment = objects, number, moment
+
+    def read(self, path: str) -> Stored | None:
+        return self._objects.read(path)
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        return self._objects.list(prefix)
+
+    def delete(self, path: str) -> None:
+        self._objects.delete(path)
+
+    def write(self, path: str, data: bytes) -> str:
+        self._die("before", path)
+        etag = self._objects.write(path, data)
+        self._die("after", path)
+        return etag
+
+    def write_if(self, path: str, data: bytes, etag: str | None) -> str:
+        self._die("before", path)
+        written = self._objects.write_if(path, data, etag)
+        self._die("after", path)
+        return written
+
+    def _die(self, moment: str, path: str) -> None:
+        if path.startswith("leases/") or moment != self._moment:
+            return  # beside the work, by a thread of its own
+        self._left -= 1
+        if self._left == 0:
+            raise Killed(path)
 
 
 def entries(platform: Platform) -> list[Entry]:
