@@ -104,10 +104,8 @@ def _requests(
 ) -> Iterator[tuple[Request, dict[str, str]]]:
     inputs = min(REQUEST_INPUTS, limits.inputs)
     for part in parts:
-        at = 0
-        for packed, tokens in embedder.packed(
-            embedder.prepared([text for _, text in part]), inputs
-        ):
+        at, prepared = 0, embedder.prepared([text for _, text in part])
+        for packed, tokens in embedder.packed(prepared, inputs=inputs, tokens=limits.queue_tokens):
             own = dict(part[at : at + len(packed)])
             at += len(packed)
             name = digest("request", embedder.identity.id, *own)

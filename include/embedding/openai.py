@@ -101,25 +101,29 @@ class OpenAIEmbedder:
         return [self._identity.document_prefix + each for each in texts]
 
     def packed(
-        self, texts: Sequence[str], most_inputs: int | None = None
+        self, texts: Sequence[str], *, inputs: int = 0, tokens: int = 0
     ) -> Iterator[tuple[list[str], int]]:
-        """The texts in requests, in order, each with the sum of its tokens."""
-        inputs = min(self._max_inputs, most_inputs or self._max_inputs)
+        """The texts in requests, in order, each with the sum of its tokens.
+
+        `inputs` and `tokens`, unless 0, make them smaller than the endpoint takes them.
+        """
+        most_inputs = min(inputs or self._max_inputs, self._max_inputs)
+        most_tokens = min(tokens or self._max_tokens, self._max_tokens)
         batch: list[str] = []
         total = 0
         for text in texts:
-            tokens = self._tokenizer.count(text)
-            if tokens > min(self._tokenizer.limit, self._max_tokens):
+            count = self._tokenizer.count(text)
+            if count > min(self._tokenizer.limit, self._max_tokens):
                 raise ModelError(
-                    f"A text of {tokens} tokens is too long for the model {self._identity.model!r}, "
+                    f"A text of {count} tokens is too long for the model {self._identity.model!r}, "
                     f"which reads {min(self._tokenizer.limit, self._max_tokens)}: lower "
                     f"RAG_CHUNK_TOKENS."
                 )
-            if batch and (len(batch) == inputs or total + tokens > self._max_tokens):
+            if batch and (len(batch) == most_inputs or total + count > most_tokens):
                 yield batch, total
                 batch, total = [], 0
             batch.append(text)
-            total += tokens
+            total += count
         if batch:
             yield batch, total
 
