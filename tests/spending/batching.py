@@ -9,10 +9,12 @@ from decimal import Decimal
 
 import polars as pl
 
+from include.batch_api.records import BatchRecords
 from include.batch_api.work import InFlight
 from include.documents import text_hash
+from include.spending.budget import Budget
 from include.spending.entries import Entry
-from include.spending.ledger import today_utc
+from include.spending.ledger import Ledger, today_utc
 from include.stages.batch import Batch
 from include.stages.by_batch import BatchesDone
 from include.storage.objects import ObjectStore, Stored
@@ -106,11 +108,25 @@ class Dying:
         return written
 
     def _die(self, moment: str, path: str) -> None:
-        if path.startswith("leases/") or moment != self._moment:
-            return  # beside the work, by a thread of its own
+        if moment != self._moment:
+            return
         self._left -= 1
         if self._left == 0:
             raise Killed(path)
+
+
+def doomed(run: Run, number: int, moment: str) -> Run:
+    """The run in a process that dies at its `number`-th write to records, ledger or budgets."""
+    platform, work = run.platform, run.by_batch.work
+    objects = Dying(platform.lake.objects, number, moment)
+    ledger = Ledger(objects)
+    budget = Budget(objects, ledger, platform.settings.budgets)
+    account = replace(work.account, ledger=ledger, budget=budget)
+    records = BatchRecords(objects, platform.embedder.identity.id)
+    collector = replace(work.collector, records=records, account=account)
+    dying = replace(work, records=records, account=account, collector=collector)
+    run.by_batch = replace(run.by_batch, work=dying)
+    return run
 
 
 def entries(platform: Platform) -> list[Entry]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -22,9 +24,9 @@ from include.settings import REPOSITORY
 from tests.spending.batching import (
     POLL,
     PRICE,
-    Dying,
     Killed,
     Run,
+    doomed,
     entries,
     require_paid_once,
     submitted,
@@ -48,10 +50,9 @@ def test_a_kill_at_any_write_is_made_good_by_another_process(connected, api, tmp
         lake = {"RAG_LAKE_URI": (tmp_path / f"lake-{number}").as_uri()}
         meter = tmp_path / f"meter-{number}.jsonl"
         api.control(begin=str(meter))
-        doomed = connected(POLL, **BUDGETS, **lake)
-        doomed.lake.__dict__["objects"] = Dying(doomed.lake.objects, number, moment)
+        first = Run(connected(POLL, **BUDGETS, **lake), "one", texts(9))
         try:
-            Run(doomed, "one", texts(9)).embed()
+            doomed(first, number, moment).embed()
         except Killed:
             pass
         else:
@@ -143,8 +144,8 @@ def test_two_processes_that_collect_the_same_batch_settle_it_once(connected, api
     require_paid_once(api, platform)
     assert created(platform) == 1
     paths = [each for each in platform.lake.objects.list("budgets/") if "day" in each]
-    held = platform.lake.objects.read(paths[0]).data.decode()
-    assert f'"spent": "{1_000 * PRICE / 2:f}"' in held
+    held = json.loads(platform.lake.objects.read(paths[0]).data)
+    assert (Decimal(held["spent"]), held["reserved"]) == (1_000 * PRICE / 2, {})
 
 
 def test_a_command_killed_while_it_waits_is_gone_on_with_by_the_next(
