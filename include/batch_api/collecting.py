@@ -18,7 +18,6 @@ from include.batch_api.provider import Provider, lines
 from include.batch_api.records import OVER, BatchRecords, Record
 from include.batch_api.requests import Request
 from include.embedding.cache import EmbeddingCache
-from include.errors import CommitConflictError
 from include.observability.log import report, warn
 from include.spending import deferred
 from include.spending.account import Account
@@ -103,20 +102,17 @@ class Collector:
         sizes = {each.custom_id: len(each.hashes) for each in record.requests}
         failures = Counter(each.failure for each in seen.values() if each.failure)
         failures["unanswered"] = len(sizes.keys() - seen.keys())
-        try:
-            done = self.records.put(
-                record,
-                state=OVER,
-                since=self.clock(),
-                requests=(),
-                entry=None,
-                status=status,
-                embedded=sum(sizes[e.custom_id] for e in seen.values() if not e.failure),
-                failures={name: count for name, count in failures.items() if count},
-                cost_usd=f"{settled.cost_usd:f}",
-            )
-        except CommitConflictError:
-            return self.records.read(record.key) or record
+        done = self.records.change(
+            record,
+            state=OVER,
+            since=self.clock(),
+            requests=(),
+            entry=None,
+            status=status,
+            embedded=sum(sizes[e.custom_id] for e in seen.values() if not e.failure),
+            failures={name: count for name, count in failures.items() if count},
+            cost_usd=f"{settled.cost_usd:f}",
+        )
         report("batch", key=done.key, over=status, embedded=done.embedded, cost_usd=done.cost_usd)
         return done
 

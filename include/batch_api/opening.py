@@ -6,7 +6,8 @@ from include.batch_api.collecting import Collector
 from include.batch_api.provider import Provider
 from include.batch_api.records import BatchRecords
 from include.batch_api.requests import Limits
-from include.batch_api.work import GRACE_SECONDS, BatchWork
+from include.batch_api.submitting import GRACE_SECONDS, Submitter
+from include.batch_api.work import BatchWork
 from include.embedding.cache import EmbeddingCache
 from include.embedding.openai import OpenAIEmbedder
 from include.embedding.protocol import Embedder
@@ -23,12 +24,17 @@ def open_work(lake: Lake, remote: Remote, embedder: Embedder, cache: EmbeddingCa
         records=records,
         provider=provider,
         embedder=embedder,
+        submitter=Submitter(
+            records=records,
+            provider=provider,
+            embedder=embedder,
+            account=remote.account,
+            texts=lambda uri: _texts(lake, uri),
+            # Whatever was sent has arrived, or never will.
+            grace_seconds=max(GRACE_SECONDS, 4 * remote.endpoint.timeout),
+        ),
         collector=Collector(records, provider, cache, remote.account),
-        account=remote.account,
         limits=Limits.of(remote.endpoint),
-        texts=lambda uri: _texts(lake, uri),
-        # Whatever was sent has arrived, or never will.
-        grace_seconds=max(GRACE_SECONDS, 4 * remote.endpoint.timeout),
     )
 
 

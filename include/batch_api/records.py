@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.batch_api.requests import Request
-from include.errors import LakeError
+from include.errors import CommitConflictError, LakeError
 from include.storage.objects import ObjectStore
 
 FOLDER = "batches"
@@ -82,6 +82,13 @@ class BatchRecords:
         path = f"{self._folder}{record.key}.json"
         etag = self._objects.write_if(path, json.dumps(held).encode(), record.etag)
         return replace(changed, etag=etag)
+
+    def change(self, record: Record, **changes: Any) -> Record:
+        """The changed record, or what another process has made of it meanwhile."""
+        try:
+            return self.put(record, **changes)
+        except CommitConflictError:
+            return self.read(record.key) or record
 
 
 class BatchUpkeep:

@@ -6,31 +6,23 @@ any time, by any process: after a kill, a cleared task, or beside another run th
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 from include.batch_api.collecting import Collector
 from include.batch_api.provider import Provider
 from include.batch_api.records import OVER, PLANNED, SENDING, SENT, BatchRecords, Record
-from include.batch_api.requests import Group, Limits, Texts, groups, line_of
+from include.batch_api.requests import Group, Limits, Texts, groups
+from include.batch_api.submitting import Submitter
 from include.documents import digest
 from include.embedding.openai import OpenAIEmbedder
-from include.errors import BudgetError, CommitConflictError, TransientError
-from include.observability.log import report, warn
-from include.spending import deferred
-from include.spending.account import Account, CallError
-from include.spending.entries import REFUSED, Entry, Purpose
-from include.spending.prices import Tokens
+from include.errors import BudgetError, ConfigurationError
+from include.remote.endpoint import CONNECTION
 
-GRACE_SECONDS = 300.0
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+LONGEST_PLAN = timedelta(hours=48)
+"""Longer than a run waits for room in the provider's queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +40,14 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class BatchWork:
-    """The batches of one embedder.
-
-    `texts` reads an artifact of hashes and texts, None when it is gone. After `grace_seconds` a batch
-    that its creator did not record, and that the provider does not list, was not created.
-    """
+    """The batches of one embedder, those of all runs."""
 
     records: BatchRecords
     provider: Provider
     embedder: OpenAIEmbedder
+    submitter: Submitter
     collector: Collector
-    account: Account
     limits: Limits
-    texts: Callable[[str], dict[str, str] | None]
-    clock: Callable[[], datetime] = _now
-    grace_seconds: float = GRACE_SECONDS
 
     def plan(self, parts: Iterable[Texts], keep: Callable[[str, Group], str]) -> list[str]:
         """The batches that hold these texts: those of other runs, and new ones for the rest.
@@ -71,6 +56,7 @@ class BatchWork:
         no other run plans.
         """
         self.provider.require()
+        self._supersede_old()
         others = {name: each.key for each in self.records.unfinished() for name in each.hashes}
         joined: dict[str, None] = {}
 
@@ -91,12 +77,18 @@ class BatchWork:
         for record in looked:
             if record.state == PLANNED and self._has_room(record):
                 try:
-                    self._submit(record)
+                    self.submitter.submit(record)
                 except BudgetError:
                     if self._in_flight(keys).provider_ids:
                         break
                     raise
         return self._in_flight(keys)
+
+    def release(self, keys: Sequence[str], texts: Collection[str]) -> None:
+        """Gives up those that are only planned and whose texts lie in these artifacts."""
+        for record in filter(None, map(self.records.read, keys)):
+            if record.state == PLANNED and record.texts in texts:
+                self.submitter.give_up(record, "released")
 
     def spent(self, keys: Sequence[str]) -> Decimal:
         """What those that are over have cost."""
@@ -111,7 +103,7 @@ class BatchWork:
         key = f"{name}-{generation}"
         if known is None:
             uri = keep(key, group)
-            self.records.put(Record(key, PLANNED, self.clock(), uri, group.requests))
+            self.records.put(Record(key, PLANNED, self.submitter.clock(), uri, group.requests))
         return key
 
     def _in_flight(self, keys: Sequence[str]) -> InFlight:
@@ -120,19 +112,20 @@ class BatchWork:
         return InFlight(ids, sum(each.state in (PLANNED, SENDING) for each in found))
 
     def _looked_at(self, record: Record) -> Record:
+        self._require_there(record)
         if record.state == SENDING:
-            record = self._recovered(record)
+            record = self.submitter.recover(record)
         return self.collector.collect(record) if record.state == SENT else record
 
-    def _recovered(self, record: Record) -> Record:
-        """What became of a batch whose creator has not told."""
-        found = self.provider.find(record.key, record.attempt, record.since)
-        if found:
-            return self._put(record, state=SENT, provider_id=found, since=self.clock())
-        if self.clock() - record.since < timedelta(seconds=self.grace_seconds):
-            return record
-        warn(f"The batch {record.key} was not created at the provider: it is submitted again.")
-        return self._put(record, state=PLANNED, since=self.clock())
+    def _require_there(self, record: Record) -> None:
+        """Another endpoint does not know the batch, which would seem to be lost."""
+        here = self.provider.remote.endpoint.name
+        there = (record.entry or {}).get("endpoint", here)
+        if record.state in (SENDING, SENT) and there != here:
+            raise ConfigurationError(
+                f"The batch {record.provider_id or record.key} is at {there}, but the "
+                f"connection {CONNECTION} names {here}. Set it back until the batch is over."
+            )
 
     def _has_room(self, record: Record) -> bool:
         most = self.limits.queue_tokens
@@ -141,91 +134,8 @@ class BatchWork:
         waiting = [each for each in self.records.unfinished() if each.state in (SENDING, SENT)]
         return not waiting or sum(each.tokens for each in waiting) + record.tokens <= most
 
-    def _submit(self, record: Record) -> None:
-        texts = self.texts(record.texts)
-        if texts is None:
-            warn(f"The texts of batch {record.key} were removed: it is given up.")
-            self._put(record, state=OVER, status="abandoned", requests=())
-            return
-        if record.entry is not None:  # of an attempt that came to nothing
-            deferred.settle(self.account, _entry(record), REFUSED, Tokens(), "not created")
-        file_id = self._uploaded(record, texts)
-        try:
-            sending = self.records.put(
-                record,
-                state=SENDING,
-                since=self.clock(),
-                attempt=record.attempt + 1,
-                file_id=file_id,
-                entry=self._new_entry(record).as_json(),
-            )
-        except CommitConflictError:  # somebody else submits it
-            self.provider.forget(file_id)
-            return
-        self._create(sending)
-
-    def _uploaded(self, record: Record, texts: dict[str, str]) -> str:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "requests.jsonl"
-            with file.open("wb") as opened:
-                for request in record.requests:
-                    opened.write(line_of(request, texts, self.embedder))
-            return self.provider.upload(file, record.key)
-
-    def _create(self, sending: Record) -> None:
-        try:
-            deferred.reserve(self.account, _entry(sending))
-        except BudgetError:
-            self._put(sending, state=PLANNED, entry=None)
-            self.provider.forget(sending.file_id)
-            raise
-        if self.clock() - sending.since > timedelta(seconds=self.grace_seconds / 2):
-            raise TransientError(
-                f"Submitting the batch {sending.key} took too long to be safe: it is looked for at "
-                f"the provider before it is tried again."
-            )
-        try:
-            made = self.provider.create(sending.file_id, sending.key, sending.attempt)
-        except CallError as failure:
-            self._not_created(sending, failure)
-            return
-        report("batch", key=sending.key, submitted=made, tokens=sending.tokens)
-        sent = self._put(sending, state=SENT, provider_id=made, since=self.clock())
-        if sent.provider_id != made:
-            # Whoever took it over did not find this one: it must not be there twice.
-            self.provider.cancel(made)
-
-    def _not_created(self, sending: Record, failure: CallError) -> None:
-        """Goes back when it was surely not created; else the provider is asked later."""
-        refused = 400 <= failure.status < 500 and failure.status not in (408, 409)
-        if not refused and (failure.sent or failure.status):
-            warn(f"{failure.error} The batch {sending.key} is looked for at the provider.")
-            return
-        planned = self._put(sending, state=PLANNED, since=self.clock())
-        if planned.state == PLANNED:
-            deferred.settle(self.account, _entry(sending), REFUSED, Tokens(), failure.kind)
-        self.provider.forget(sending.file_id)
-        raise failure.error from None
-
-    def _new_entry(self, record: Record) -> Entry:
-        endpoint = self.provider.remote.endpoint
-        purpose = Purpose(
-            operation="embed",
-            provider=endpoint.provider,
-            model=self.embedder.identity.model,
-            endpoint=endpoint.name,
-            content=record.key,
-        )
-        return deferred.entry(self.account, purpose, record.tokens, len(record.requests))
-
-    def _put(self, record: Record, **changes: object) -> Record:
-        """The changed record, or what another process has made of it."""
-        try:
-            return self.records.put(record, **changes)
-        except CommitConflictError:
-            return self.records.read(record.key) or record
-
-
-def _entry(record: Record) -> Entry:
-    assert record.entry is not None
-    return Entry.from_json(record.entry)
+    def _supersede_old(self) -> None:
+        """A plan that nobody carried out for so long is of a run that died."""
+        for record in self.records.unfinished():
+            if record.state == PLANNED and self.submitter.clock() - record.since > LONGEST_PLAN:
+                self.submitter.give_up(record, "superseded")

@@ -16,7 +16,8 @@ import polars as pl
 
 from include.batch_api.requests import Group, Texts
 from include.batch_api.work import BatchWork, InFlight
-from include.observability.log import stage
+from include.errors import PermanentError, TransientError
+from include.observability.log import stage, warn
 from include.settings import Budgets
 from include.spending.approval import require_rest
 from include.stages.batch import Batch
@@ -24,6 +25,7 @@ from include.storage.artifacts import Artifacts
 from include.storage.lease import Lease
 
 _KEYS = "batch-api"
+_MOST_FAILURES = 60  # in a row: an hour at least
 
 
 class Cost(Protocol):
@@ -66,13 +68,28 @@ class ByBatch:
         artifacts: Artifacts,
         sleep: Callable[[float], None] = time.sleep,
     ) -> BatchesDone:
-        """Waits in this process until all batches are over; may be killed and called again."""
-        while not self.step(batches, artifacts).nothing:
+        """Waits in this process until all batches are over; may be killed and called again.
+
+        A provider that cannot be reached is waited for as well, but not for ever.
+        """
+        failed = 0
+        while True:
+            try:
+                if self.step(batches, artifacts).nothing:
+                    return self.finish(batches, artifacts)
+                failed = 0
+            except TransientError as error:
+                failed += 1
+                if failed > _MOST_FAILURES:
+                    raise
+                warn(f"{error} The batches are asked for again.")
             sleep(self.work.limits.poll_seconds)
-        return self.finish(batches, artifacts)
 
     def step(self, batches: Sequence[Batch], artifacts: Artifacts) -> InFlight:
-        """Submits, collects and settles what can be now; what the run still waits for."""
+        """Submits, collects and settles what can be now; what the run still waits for.
+
+        An error that a retry does not change gives up what was only planned: nobody waits for it.
+        """
         if not batches:
             return InFlight((), 0)
         keys = artifacts.find_json(_KEYS)
@@ -83,7 +100,12 @@ class ByBatch:
                     lambda key, group: artifacts.write(f"{_KEYS}/{key}", _frame(group)),
                 )
             artifacts.write_json(_KEYS, keys)
-        return self.work.advance(keys)
+        try:
+            return self.work.advance(keys)
+        except PermanentError:
+            self.work.release(keys, artifacts.list(_KEYS))
+            self.begin(artifacts)
+            raise
 
     def finish(self, batches: Sequence[Batch], artifacts: Artifacts) -> BatchesDone:
         """What the batches did. Raises ApprovalError when the rest is for a person to decide."""

@@ -50,8 +50,9 @@ class Run:
         self.wanted = list(wanted)
         parts = [self.wanted[at : at + part] for at in range(0, len(wanted), part)]
         self.batches = [self._part(number, each) for number, each in enumerate(parts)]
-        work = replace(platform.by_batch.work, clock=lambda: datetime.now(UTC) + later)
-        self.by_batch = replace(platform.by_batch, work=work)
+        work = platform.by_batch.work
+        submitter = replace(work.submitter, clock=lambda: datetime.now(UTC) + later)
+        self.by_batch = replace(platform.by_batch, work=replace(work, submitter=submitter))
 
     def _part(self, number: int, some: list[str]) -> Batch:
         frame = pl.DataFrame(
@@ -121,10 +122,11 @@ def doomed(run: Run, number: int, moment: str) -> Run:
     objects = Dying(platform.lake.objects, number, moment)
     ledger = Ledger(objects)
     budget = Budget(objects, ledger, platform.settings.budgets)
-    account = replace(work.account, ledger=ledger, budget=budget)
+    account = replace(work.submitter.account, ledger=ledger, budget=budget)
     records = BatchRecords(objects, platform.embedder.identity.id)
     collector = replace(work.collector, records=records, account=account)
-    dying = replace(work, records=records, account=account, collector=collector)
+    submitter = replace(work.submitter, records=records, account=account)
+    dying = replace(work, records=records, submitter=submitter, collector=collector)
     run.by_batch = replace(run.by_batch, work=dying)
     return run
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pytest
 
+from include.documents import text_hash
 from include.errors import ApprovalError, BudgetError, ConfigurationError, ModelError
 from include.spending.prices import Prices, Tokens
 from tests.spending.batching import (
@@ -161,6 +162,29 @@ def test_a_budget_for_one_of_two_batches_pays_one_and_says_so_after_it(connected
         run.embed()
     assert (run.cached(), len(submitted(api))) == (100, 1)
     require_paid_once(api, run.platform)
+
+
+def test_what_a_budget_refused_is_nobody_elses_to_pay(connected, api):
+    budget = {"AIRFLOW_VAR_RAG_BUDGETS": '{"daily_usd": "0.000001"}'}
+    run = Run(connected(POLL, **budget), "one", texts(100))
+    with pytest.raises(BudgetError):
+        run.embed()
+    assert run.by_batch.work.records.unfinished() == []
+    Run(connected(POLL), "two", texts(1)).embed()
+    assert paid_texts(api) == texts(1)
+
+
+def test_a_plan_that_was_not_carried_out_for_two_days_is_nobody_elses_to_pay(connected, api):
+    platform = connected(POLL)
+    work = platform.by_batch.work
+    run = Run(platform, "one", texts(100))
+    work.plan(
+        [[(text_hash(each), each) for each in run.wanted]], lambda key, group: run.batches[0].uri
+    )
+    assert len(work.records.unfinished()) == 1
+    Run(connected(POLL), "two", texts(1), later=timedelta(hours=49)).embed()
+    assert paid_texts(api) == texts(1)
+    assert work.records.unfinished() == []
 
 
 def test_an_endpoint_without_batches_is_told_and_nothing_is_spent(connected, api):

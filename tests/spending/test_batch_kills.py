@@ -112,6 +112,18 @@ def test_a_second_batch_of_the_same_name_is_cancelled(connected, api):
     require_paid_once(api, platform)
 
 
+def test_a_batch_at_another_endpoint_is_not_taken_for_lost(connected, api):
+    api.control(batch_seconds=3_600)
+    Run(connected(POLL), "one", texts(9)).step()
+    moved = connected(POLL | {"base_url": f"http://localhost:{api.port}/v1"})
+    with pytest.raises(ConfigurationError, match="Set it back"):
+        Run(moved, "two", texts(9)).step()
+    api.control(batch_seconds=0)
+    run = Run(connected(POLL), "three", texts(9))
+    assert run.embed().left == 0
+    require_paid_once(api, run.platform)
+
+
 def test_runs_at_the_same_time_send_no_text_twice(connected, api):
     """Three runs that share texts, on platforms of their own, as three machines have them."""
     api.control(batch_seconds=0.4)
