@@ -44,14 +44,15 @@ def prepare_batches(planned: Json) -> list[Json]:
     from include.stages.fill import Share, prepare_share
 
     platform, artifacts = _of(planned)
+    by_batch = bool(planned.get("batch_api"))
     accepted = prepare_share(
         load(Share, planned["work"]), platform.chunker, platform.destination, artifacts
     )
     to_embed = platform.filler.batches(accepted)
-    ask_if_dear(platform, accepted, to_embed, by_batch=planned["batch_api"])
+    ask_if_dear(platform, accepted, to_embed, by_batch=by_batch)
     artifacts.write_json("prepared", asdict(accepted.checked.prepared))
     batches = [asdict(each) for each in to_embed.batches]
-    if planned["batch_api"]:
+    if by_batch:
         platform.by_batch.begin(artifacts)
         artifacts.write_json(_BATCHES, batches)
     return batches
