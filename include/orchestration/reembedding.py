@@ -28,13 +28,13 @@ def plan_share(params: Mapping[str, Any], partition_key: str | None) -> Json:
 
     platform = connected()
     other = _target(platform, params["target"] or "")
+    by_batch = bool(params["batch_api"])
+    if by_batch:
+        other.by_batch.require()
     begin(other.destination, run_name(), datetime.now(UTC))
     first, last = (partition_key or params[name] or "" for name in ("first_day", "last_day"))
     within = days(first, last)
     work = share(other.destination, other.artifacts(run_name()), within=within)
-    by_batch = bool(params["batch_api"])
-    if by_batch and not work.nothing:
-        other.by_batch.require()
     values = other.settings.index_values
     return {"values": values, "work": asdict(work), "batch_api": by_batch}
 

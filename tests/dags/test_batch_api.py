@@ -70,9 +70,11 @@ def test_a_failed_batch_is_left_to_single_calls(dags, paid):
 
 def test_a_model_without_batches_is_refused_before_anything_is_done(dags, paid):
     run(dags["ingest_documents"])
+    before = paid[1].registry.indexes()
     state, tasks = run(dags["reembed_corpus"], **FORM | {"target": "RAG_EMBEDDER=fake:48"}, batch_api=True)  # fmt: skip
     assert (state, states(tasks, "plan")) == ("failed", {"failed"})
     assert tasks["plan"][0].try_number == 1
+    assert paid[1].registry.indexes() == before
 
 
 def test_the_trigger_keeps_the_key_out_of_what_airflow_stores(paid):
