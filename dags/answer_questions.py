@@ -7,8 +7,9 @@ collected: JSON Lines and Parquet in the run's folder of the lake; the result of
 Without a chat model (`RAG_CHAT_MODEL=none`) answers are sentences of the documents, labelled
 `extractive`, and cost nothing.
 
-**When it runs.** On demand. The same question of the same index, prompt version and model is not paid
-again: a second run asks what is missing, and after a sync that changed the index everything.
+**When it runs.** On demand; above `approval_usd` it waits for a person before it asks. The same question
+of the same index, prompt version and model is not paid again: a second run asks what is missing, and
+after a sync that changed the index everything.
 
 **When it fails.** Every answer is kept as it comes. *collect* writes what there is and then fails while
 questions are open, for instance because a budget is used up: run it again, tomorrow if need be. A
@@ -22,6 +23,7 @@ from __future__ import annotations
 from airflow.sdk import dag, task
 
 from include.orchestration import answering
+from include.orchestration.approval import SpendingApproval
 from include.orchestration.defaults import LIGHT, LLM, SHARED, START
 from include.orchestration.params import PROMPT_VERSION, QUESTIONS, QUESTIONS_URI, K
 
@@ -56,9 +58,10 @@ def answer_questions() -> None:
         """Writes the answers; fails while some are missing."""
         return answering.collect_answers(params)
 
-    batches = plan()
+    batches, approved = plan(), SpendingApproval(task_id="approve")
     answered = answer.expand(batch=batches)
-    [batches, answered] >> collect()
+    batches >> approved >> answered
+    [approved, answered] >> collect()
 
 
 answer_questions()

@@ -7,7 +7,8 @@ person under "Required Actions"; without an answer for three days it is left out
 ingestion, which writes them into the index, below what people, files and paths say; nothing is
 embedded. Declare them in `RAG_METADATA_FIELDS` to filter by them.
 
-**When it runs.** When ingestion published something, and on demand. It skips, and spends nothing,
+**When it runs.** When ingestion published something, and on demand; above `approval_usd` it waits for
+a person first, and rejected it describes nothing. It skips, and spends nothing,
 unless `RAG_ENRICH_MODELS` and `RAG_CHAT_MODEL` name models. A text is paid for once for each version
 of the prompt and choice of models, whatever it is called and however often it runs.
 
@@ -25,6 +26,7 @@ from datetime import timedelta
 from airflow.sdk import Asset, dag, task
 
 from include.orchestration import enrichment, review
+from include.orchestration.approval import SpendingApproval
 from include.orchestration.assets import CHUNK_INDEX, RAW_DOCUMENTS
 from include.orchestration.defaults import LIGHT, LLM, SHARED, START
 from include.orchestration.params import AGAIN, MOST_TEXTS
@@ -75,7 +77,9 @@ def enrich_documents() -> None:
         response_timeout=timedelta(days=3),
         map_index_template="{{ task.subject }}",
     )
+    approved = SpendingApproval(task_id="approve")
     described, doubtful = describe.expand(batch=batches), collect()
+    batches >> approved >> described
     [batches, described] >> announce()
     [batches, described] >> doubtful
     asked.expand_kwargs(doubtful) >> decide()

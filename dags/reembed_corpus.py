@@ -27,8 +27,8 @@ from include.orchestration import reembedding
 from include.orchestration.approval import SpendingApproval
 from include.orchestration.assets import INDEX_CANDIDATE
 from include.orchestration.batching import EmbedByBatch
-from include.orchestration.defaults import COMMIT, EMBED, LIGHT, SHARED, START, STEADY
-from include.orchestration.params import REEMBED
+from include.orchestration.defaults import COMMIT, LIGHT, REEMBED, SHARED, START, STEADY
+from include.orchestration.params import REEMBED_FORM
 
 
 @dag(
@@ -41,7 +41,7 @@ from include.orchestration.params import REEMBED
     tags=["index", "backfill"],
     doc_md=__doc__,
     default_args=SHARED,
-    params=REEMBED,
+    params=REEMBED_FORM,
 )
 def reembed_corpus() -> None:
     @task(**LIGHT)
@@ -54,7 +54,7 @@ def reembed_corpus() -> None:
         """Chunks them from their stored texts, and cuts new texts into batches."""
         return reembedding.prepare_batches(planned)
 
-    @task(map_index_template="{{ batch['label'] }}", **EMBED)
+    @task(map_index_template="{{ batch['label'] }}", **REEMBED)
     def embed(planned: dict[str, object], batch: dict[str, object]) -> dict[str, object]:
         """Embeds one batch through the cache."""
         return reembedding.embed_batch(planned, batch)

@@ -5,18 +5,20 @@ What was found is kept in the lake, and with the index in the registry, where `p
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from include.documents import Block, digest
+from include.documents import digest
 from include.evaluation.assess import Assessment, Terms, assess
 from include.evaluation.history import latest_state, questions_hash, remember, trend
 from include.evaluation.questions import Question, load_questions
 from include.evaluation.report import Findings, page
-from include.evaluation.synthetic import Titled, generate
+from include.evaluation.synthetic import generate
+from include.golden.kept import FEWEST, accepted
+from include.golden.titles import titled_documents
 from include.indexes import searcher
 from include.retrieval.search import Mode
 from include.settings import REPOSITORY
@@ -27,7 +29,6 @@ from include.wiring import Platform
 Json = dict[str, Any]
 DEMO_QUESTIONS = REPOSITORY / "include" / "evaluation" / "golden" / "python_packages.jsonl"
 SYNTHETIC_QUESTIONS = 200
-_TEXTS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +107,10 @@ def candidates(platform: Platform) -> list[Index]:
 def state_of(platform: Platform, asked: Asked) -> str:
     """Names everything that the result depends on: both indexes, their documents, the questions."""
     live = platform.live_index()
-    file = platform.settings.golden_questions or DEMO_QUESTIONS
     held = platform.store.versions(asked.index or live).sort("document_id", "version")
     documents = (column.str.join("\n").item() or "" for column in held.iter_columns())
-    return digest("evaluated", asked.index or live, live, asked.mode, file.read_bytes(), *documents)
+    questions = _questions_state(platform)
+    return digest("evaluated", asked.index or live, live, asked.mode, questions, *documents)
 
 
 def is_known(platform: Platform, asked: Asked, run_id: str) -> bool:
@@ -121,14 +122,18 @@ def is_known(platform: Platform, asked: Asked, run_id: str) -> bool:
 
 
 def golden_questions(platform: Platform, file: Path | None = None) -> list[Question]:
-    """The questions of a file, else of RAG_GOLDEN_QUESTIONS; else what fits the documents.
+    """The questions of a file, else of RAG_GOLDEN_QUESTIONS, else those that people accepted.
 
-    That is the demo's questions when most of the documents that they name are indexed, and
-    otherwise synthetic ones, tagged so, made from titles and headings. Empty without any.
+    With fewer than ten accepted ones it is what fits the documents: the demo's questions when most
+    of the documents that they name are indexed, and otherwise synthetic ones, tagged so, made from
+    titles and headings. Empty without any.
     """
     chosen = file or platform.settings.golden_questions
     if chosen:
         return load_questions(chosen)
+    kept = accepted(platform.tables)
+    if len(kept) >= FEWEST:
+        return kept
     demo = load_questions(DEMO_QUESTIONS)
     uris = platform.tables.documents.read(["uri"])["uri"].to_list()
     wanted = {path for question in demo for path in question.relevant}
@@ -136,17 +141,11 @@ def golden_questions(platform: Platform, file: Path | None = None) -> list[Quest
     held = {uri for uri in uris if uri.endswith(suffixes)}
     if len(held) * 2 >= len(wanted):
         return demo
-    return generate(titled_documents(platform), SYNTHETIC_QUESTIONS)
+    return generate(titled_documents(platform.tables), SYNTHETIC_QUESTIONS)
 
 
-def titled_documents(platform: Platform) -> Iterator[Titled]:
-    """Every document of the manifest with its text, some at a time."""
-    tables = platform.tables
-    known = tables.documents.read(["uri", "title", "text_hash"]).sort("uri")
-    for part in known.iter_slices(_TEXTS_AT_ONCE):
-        texts = tables.texts.lookup(part["text_hash"].unique().to_list())
-        for row in part.join(texts, on="text_hash", maintain_order="left", how="inner").iter_rows(
-            named=True
-        ):
-            blocks = [Block(**block) for block in row["blocks"]]
-            yield Titled(row["uri"], row["title"], row["text"], blocks)
+def _questions_state(platform: Platform) -> str | bytes:
+    """Names what `golden_questions` depends on beside the documents."""
+    if file := platform.settings.golden_questions:
+        return file.read_bytes()
+    return questions_hash(accepted(platform.tables)) + DEMO_QUESTIONS.read_text(encoding="utf-8")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
+import numpy as np
 import polars as pl
 
 from include.errors import LakeError, SourceError
@@ -40,8 +41,8 @@ class Differ:
     """Compares a listing, as it arrives, with the manifest `previous`.
 
     Everything has `id`, `stamp` and `sidecar_stamp`, ids unique. An empty stamp on either side
-    cannot be trusted and means touched. Of what is unchanged only the id is kept, so memory grows
-    with the manifest and with what differs.
+    cannot be trusted and means touched. Of what is unchanged nothing is kept but a mark, so memory
+    grows with the manifest and with what differs.
     """
 
     def __init__(self, previous: pl.DataFrame, quarantined: pl.DataFrame) -> None:
@@ -52,47 +53,69 @@ class Differ:
                 )
         self._previous = previous
         self._quarantined = quarantined
-        self._known = _stamps_of(previous, "known")
-        self._refused = _stamps_of(quarantined, "refused")
-        self._ids = [pl.Series("id", dtype=pl.String)]
+        self._known = _Side("known", previous)
+        self._refused = _Side("refused", quarantined)
         self._rows: dict[str, list[pl.DataFrame]] = {name: [] for name in _KEPT}
         self._unchanged = 0
 
     def take(self, batch: pl.DataFrame) -> None:
-        """Takes a part of the listing; the parts come in any order."""
-        listed = batch.join(self._known, on="id", how="left", maintain_order="left")
-        listed = listed.join(self._refused, on="id", how="left", maintain_order="left")
-        listed = listed.with_columns(_class_of_listed().alias("class"))
-        for name, parts in self._rows.items():
-            parts.append(listed.filter(pl.col("class") == name).select(batch.columns))
-        self._unchanged += batch.height - sum(parts[-1].height for parts in self._rows.values())
-        self._ids.append(batch["id"])
+        """Takes a part of the listing; the parts come in any order.
 
-    @property
-    def listed(self) -> pl.Series:
-        """The ids of everything taken."""
-        return pl.concat(self._ids)
+        Raises SourceError when it holds an id that came before.
+        """
+        listed = self._refused.beside(self._known.beside(batch))
+        listed = listed.with_columns(_class_of_listed().alias("class"))
+        kept = 0
+        for name, parts in self._rows.items():
+            rows = listed.filter(pl.col("class") == name).select(batch.columns)
+            parts.append(_compact(rows))
+            kept += rows.height
+        self._unchanged += batch.height - kept
 
     def difference(self) -> Difference:
         """What the whole listing says. Raises SourceError when it holds an id twice."""
-        listed = self.listed
-        if (twice := _twice(listed)) is not None:
-            raise SourceError(
-                f"The listing should name every document once, has id {twice!r} twice; nothing was "
-                f"concluded from it."
-            )
-        here = listed.to_frame()
-        gone = self._quarantined.join(here, on="id", how="anti")
         rows = {name: pl.concat(parts).sort("id") for name, parts in self._rows.items() if parts}
         empty = self._previous.clear()
+        added = rows.get("added", empty)
+        if (twice := _twice(added["id"])) is not None:
+            raise _listed_twice(twice)
+        gone = self._quarantined.filter(~self._refused.seen)
         return Difference(
-            added=rows.get("added", empty),
+            added=added,
             touched=rows.get("touched", empty),
-            removed=self._previous.join(here, on="id", how="anti").sort("id"),
+            removed=self._previous.filter(~self._known.seen).sort("id"),
             held=rows.get("held", empty),
             forgotten=gone.join(self._previous, on="id", how="anti")["id"].sort(),
             unchanged=self._unchanged,
         )
+
+
+class _Side:
+    """The stamps of one table beside those of a listing, and marks on its rows that were listed."""
+
+    def __init__(self, name: str, frame: pl.DataFrame) -> None:
+        self._stamps = frame.select(
+            "id", *(pl.col(key).alias(f"{name}_{key}") for key in _KEYS[1:])
+        ).with_row_index("at")
+        self._seen = np.zeros(frame.height, dtype=bool)
+
+    @property
+    def seen(self) -> pl.Series:
+        """Which rows were listed."""
+        return pl.Series(self._seen, dtype=pl.Boolean())
+
+    def beside(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """The batch with the stamps of this side, null for ids that it does not have."""
+        numbered = batch.with_row_index("row")
+        # An inner join builds its table of the smaller side, which is the batch.
+        found = self._stamps.join(numbered.select("id", "row"), on="id", how="inner")
+        at = found["at"].to_numpy()
+        if self._seen[at].any() or found["at"].n_unique() < found.height:
+            again = self._seen[at] | found["at"].is_duplicated().to_numpy()
+            raise _listed_twice(str(found.filter(pl.Series(again))["id"][0]))
+        self._seen[at] = True
+        beside = numbered.join(found.drop("id", "at"), on="row", how="left", maintain_order="left")
+        return beside.drop("row")
 
 
 def diff(previous: pl.DataFrame, current: pl.DataFrame, quarantined: pl.DataFrame) -> Difference:
@@ -148,8 +171,17 @@ def _same(side: str) -> pl.Expr:
     return same.fill_null(False)
 
 
-def _stamps_of(frame: pl.DataFrame, side: str) -> pl.DataFrame:
-    return frame.select(_KEYS).rename({key: f"{side}_{key}" for key in _KEYS[1:]})
+def _compact(rows: pl.DataFrame) -> pl.DataFrame:
+    """The same rows in memory of their own: a filtered frame keeps all texts it was taken from."""
+    own = pl.from_arrow(rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    return cast(pl.DataFrame, own).cast(dict(rows.schema))
+
+
+def _listed_twice(twice: str) -> SourceError:
+    return SourceError(
+        f"The listing should name every document once, has id {twice!r} twice; nothing was "
+        f"concluded from it."
+    )
 
 
 def _twice(ids: pl.Series) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from include.errors import LakeError, SourceError
-from include.manifest import Difference, classify, diff
+from include.manifest import Differ, Difference, classify, diff
 
 Stamps = dict[str, tuple[str, str]]
 
@@ -28,6 +30,12 @@ def listing(documents: Stamps) -> pl.DataFrame:
 
 def compare(previous: Stamps, current: Stamps, quarantined: Stamps | None = None) -> Difference:
     return diff(manifest(previous), listing(current), manifest(quarantined or {}))
+
+
+def in_parts(differ: Differ, parts: Iterable[pl.DataFrame]) -> Difference:
+    for part in parts:
+        differ.take(part)
+    return differ.difference()
 
 
 def classes(found: Difference) -> dict[str, list[str]]:
@@ -105,6 +113,15 @@ def test_an_id_that_occurs_twice_is_an_error(side):
         diff(**frames)
 
 
+@pytest.mark.parametrize("known", ["previous", "quarantined", "nobody"])
+def test_an_id_that_two_parts_of_a_listing_name_is_an_error(known):
+    sides = {name: manifest({"twin": ONE} if name == known else {}) for name in SIDES}
+    differ, part = Differ(*sides.values()), listing({"twin": TWO})
+    with pytest.raises(SourceError, match="'twin' twice"):
+        in_parts(differ, [part, part])
+
+
+SIDES = ("previous", "quarantined")
 documents = st.dictionaries(
     st.sampled_from("abcdefgh"),
     st.tuples(st.sampled_from(["", "1", "2"]), st.sampled_from(["", "s"])),
@@ -160,6 +177,15 @@ def test_what_the_quarantine_holds_is_never_read_and_never_removed(previous, cur
     for i in found.held["id"]:
         assert quarantined[i] == current[i]
         assert current[i][0] != ""
+
+
+@given(previous=documents, current=documents, quarantined=documents, size=st.integers(1, 4))
+def test_a_listing_that_arrives_in_parts_says_the_same(previous, current, quarantined, size):
+    differ = Differ(manifest(previous), manifest(quarantined))
+    found = in_parts(differ, listing(current).iter_slices(size))
+    whole = compare(previous, current, quarantined)
+    assert classes(found) == classes(whole)
+    assert found.unchanged == whole.unchanged
 
 
 def row(content: str, text: str = "", metadata: str = "m") -> dict[str, object]:

@@ -11,13 +11,18 @@ from include.batch_api.work import BatchWork
 from include.embedding.cache import EmbeddingCache
 from include.embedding.openai import OpenAIEmbedder
 from include.embedding.protocol import Embedder
-from include.remote.attempts import Remote
+from include.errors import ConfigurationError
 from include.storage.lake import Lake
 
 
-def open_work(lake: Lake, remote: Remote, embedder: Embedder, cache: EmbeddingCache) -> BatchWork:
-    """Connects to nothing. Raises ConfigurationError for impossible limits in the connection."""
-    assert isinstance(embedder, OpenAIEmbedder)
+def open_work(lake: Lake, embedder: Embedder, cache: EmbeddingCache) -> BatchWork:
+    """Connects to nothing. Raises ConfigurationError for a model that has no batches."""
+    if not isinstance(embedder, OpenAIEmbedder):
+        raise ConfigurationError(
+            f"Only embedders behind an API (openai:…) have batches, {embedder.identity.model!r} has "
+            f"none: run without batch_api (--batch-api)."
+        )
+    remote = embedder.remote
     records = BatchRecords(lake.objects, embedder.identity.id)
     provider = Provider(remote)
     return BatchWork(

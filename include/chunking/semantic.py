@@ -9,15 +9,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from include.chunking.budgeted import BudgetedChunker
 from include.chunking.merging import merged, signatures
-from include.chunking.packing import Budget, Packer, whole
+from include.chunking.packing import Packer
 from include.chunking.protocol import Tokenizer
 from include.chunking.sentences import sentence_units
 from include.chunking.tokens import TokenIndex
 from include.chunking.units import SECTION, Unit
 from include.documents import Block, Span
 
-_VERSION = "semantic-1"
 _BESIDE = 3
 """Sentences on each side whose mean is compared: one alone says too little about its topic."""
 
@@ -40,7 +40,7 @@ class SentenceVectors(Protocol):
         ...
 
 
-class SemanticChunker:
+class SemanticChunker(BudgetedChunker):
     """Puts the most similar neighbours together first, as long as they fit one chunk.
 
     A boundary with less similarity across it than any other for 7/16 of a chunk around always
@@ -49,23 +49,19 @@ class SemanticChunker:
     those that hashes choose, about as many.
     """
 
+    version = "semantic-1"
+
     def __init__(self, tokenizer: Tokenizer, vectors: SentenceVectors, *, tokens: int) -> None:
-        self._tokenizer = tokenizer
+        super().__init__(tokenizer, tokens=tokens)
         self._vectors = vectors
-        self._budget = Budget.of(tokenizer, tokens)
 
     @property
     def id(self) -> str:
         """`semantic-1/<tokens>/<embedder>/<tokenizer>`."""
-        return f"{_VERSION}/{self._budget.tokens}/{self._vectors.id}/{self._tokenizer.id}"
+        return f"{self.version}/{self._budget.tokens}/{self._vectors.id}/{self._tokenizer.id}"
 
-    def chunk(self, text: str, blocks: Sequence[Block]) -> list[Span]:
-        """Spans in order, never blank; together they cover all of `text` but white space."""
-        if not text or text.isspace():
-            return []
-        index, planned = TokenIndex(text, self._tokenizer), self._budget.planned
-        if index.total <= planned:
-            return whole(text, blocks, index)
+    def _divided(self, text: str, blocks: Sequence[Block], index: TokenIndex) -> list[Span]:
+        planned = self._budget.planned
         units = sentence_units(text, blocks, index, planned)
         chosen = signatures(text, units)
         vectors = self._vectors([text[unit.start : unit.end] for unit in units])

@@ -4,43 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from include.chunking.budgeted import BudgetedChunker
 from include.chunking.cutting import SENTENCES, right_trimmed, sentence_starts
-from include.chunking.merging import merged, signatures
-from include.chunking.packing import Budget, Packer, whole
-from include.chunking.protocol import Tokenizer
 from include.chunking.tokens import TokenIndex
 from include.chunking.units import SECTION, Unit, units_of
-from include.documents import Block, Span
-
-_VERSION = "sentences-1"
+from include.documents import Block
 
 
-class SentenceChunker:
+class SentenceChunker(BudgetedChunker):
     """Puts neighbouring sentences of a section together; paragraphs do not hold it up.
 
     For text whose paragraphs mean nothing: transcripts, subtitles, pages from a scanner. Code,
     tables and lists that fit stay whole. Overlap repeats whole sentences.
     """
 
-    def __init__(self, tokenizer: Tokenizer, *, tokens: int, overlap_tokens: int) -> None:
-        self._tokenizer = tokenizer
-        self._budget = Budget.of(tokenizer, tokens, overlap_tokens)
+    version = "sentences-1"
 
-    @property
-    def id(self) -> str:
-        """`sentences-1/<tokens>/<overlap>/<tokenizer>`."""
-        return f"{_VERSION}/{self._budget.tokens}/{self._budget.overlap}/{self._tokenizer.id}"
-
-    def chunk(self, text: str, blocks: Sequence[Block]) -> list[Span]:
-        """Spans in order, never blank; together they cover all of `text` but white space."""
-        if not text or text.isspace():
-            return []
-        index, planned = TokenIndex(text, self._tokenizer), self._budget.planned
-        if index.total <= planned:
-            return whole(text, blocks, index)
-        units = sentence_units(text, blocks, index, planned)
-        groups = merged(units, planned, signatures(text, units))
-        return Packer(text, blocks, index, self._budget).spans(units, groups)
+    def _units(self, text: str, blocks: Sequence[Block], index: TokenIndex) -> list[Unit]:
+        return sentence_units(text, blocks, index, self._budget.planned)
 
 
 def sentence_units(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from include.chunking.budgeted import BudgetedChunker
 from include.chunking.parent import ParentChunker
 from include.chunking.protocol import Chunker, Tokenizer
 from include.chunking.recursive import RecursiveChunker
@@ -25,24 +26,8 @@ class Parts:
     vectors: SentenceVectors
 
 
-def _structure(parts: Parts) -> Chunker:
-    return StructureChunker(
-        parts.tokenizer, tokens=parts.tokens, overlap_tokens=parts.overlap_tokens
-    )
-
-
-def _recursive(parts: Parts) -> Chunker:
-    return RecursiveChunker(
-        parts.tokenizer, tokens=parts.tokens, overlap_tokens=parts.overlap_tokens
-    )
-
-
-def _tokens(parts: Parts) -> Chunker:
-    return TokenChunker(parts.tokenizer, tokens=parts.tokens, overlap_tokens=parts.overlap_tokens)
-
-
-def _sentences(parts: Parts) -> Chunker:
-    return SentenceChunker(
+def _budgeted(kind: type[BudgetedChunker]) -> Callable[[Parts], Chunker]:
+    return lambda parts: kind(
         parts.tokenizer, tokens=parts.tokens, overlap_tokens=parts.overlap_tokens
     )
 
@@ -61,10 +46,10 @@ def _parent(parts: Parts) -> Chunker:
 
 
 STRATEGIES: Mapping[str, Callable[[Parts], Chunker]] = {
-    "structure": _structure,
-    "recursive": _recursive,
-    "tokens": _tokens,
-    "sentences": _sentences,
+    "structure": _budgeted(StructureChunker),
+    "recursive": _budgeted(RecursiveChunker),
+    "tokens": _budgeted(TokenChunker),
+    "sentences": _budgeted(SentenceChunker),
     "semantic": _semantic,
     "parent": _parent,
 }

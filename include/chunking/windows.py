@@ -14,41 +14,27 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from include.chunking.budgeted import BudgetedChunker
 from include.chunking.cutting import right_trimmed
-from include.chunking.packing import Budget, HeadingPaths, Packer, left_trimmed, whole
-from include.chunking.protocol import Tokenizer
+from include.chunking.packing import HeadingPaths, Packer, left_trimmed
 from include.chunking.tokens import TokenIndex
 from include.documents import Block, Span
 
-_VERSION = "tokens-1"
 _SEEN_CHARACTERS = 16
 
 Numbers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
 
-class TokenChunker:
+class TokenChunker(BudgetedChunker):
     """Cuts at words, into windows of half a budget to a whole one that repeat `overlap_tokens`.
 
     Sentences, blocks and sections do not matter. The heading path is that of the first character.
     """
 
-    def __init__(self, tokenizer: Tokenizer, *, tokens: int, overlap_tokens: int) -> None:
-        self._tokenizer = tokenizer
-        self._budget = Budget.of(tokenizer, tokens, overlap_tokens)
+    version = "tokens-1"
 
-    @property
-    def id(self) -> str:
-        """`tokens-1/<tokens>/<overlap>/<tokenizer>`."""
-        return f"{_VERSION}/{self._budget.tokens}/{self._budget.overlap}/{self._tokenizer.id}"
-
-    def chunk(self, text: str, blocks: Sequence[Block]) -> list[Span]:
-        """Spans in order, never blank; together they cover all of `text` but white space."""
-        if not text or text.isspace():
-            return []
-        index = TokenIndex(text, self._tokenizer)
-        if index.total <= self._budget.planned:
-            return whole(text, blocks, index)
+    def _divided(self, text: str, blocks: Sequence[Block], index: TokenIndex) -> list[Span]:
         packer = Packer(text, blocks, index, self._budget)
         size = max(1, self._budget.planned - self._budget.overlap)
         paths = HeadingPaths(text, blocks)

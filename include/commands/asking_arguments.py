@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.commands import show
-from include.commands.adding import Add, Json
+from include.commands.adding import Add, Json, add_approval
 from include.wiring import Platform
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ def add_commands(add: Add) -> None:
     enrich = add("enrich", _enrich, _show_enriched, "Let a chat model fill in documents' metadata.")
     enrich.add_argument("--most", type=int, default=1_000, help="at most so many (default 1000)")
     enrich.add_argument("--again", action="store_true", help="also what could not be described")
+    for command, what in ((answer, "questions"), (enrich, "texts")):
+        command.add_argument(
+            "--plan", action="store_true", help=f"tell how many {what} and their cost; ask nothing"
+        )
+        add_approval(command)
     trace = add("trace", _trace, show.plain, "Show the whole chain behind one answer.")
     trace.add_argument("trace_id")
     trace.add_argument(
@@ -48,10 +53,10 @@ def add_commands(add: Add) -> None:
 
 
 def _search(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
-    from include.commands.query import search, searcher
+    from include.commands.query import logged_search, searcher
 
     within = searcher(platform, chosen.index, _narrowing(chosen))
-    return search(within, chosen.text, k=chosen.k, mode=chosen.mode), 0
+    return logged_search(platform, within, chosen.text, k=chosen.k, mode=chosen.mode), 0
 
 
 def _ask(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
@@ -64,8 +69,10 @@ def _ask(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
 
 
 def _answer(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
-    from include.commands.answers import answer_file
+    from include.commands.answers import answer_file, plan_file
 
+    if chosen.plan:
+        return plan_file(platform, chosen.file, k=chosen.k, prompt=chosen.prompt_version)
     return answer_file(
         platform, chosen.file, out=chosen.out, k=chosen.k, prompt=chosen.prompt_version
     )
@@ -78,8 +85,10 @@ def _show_answers(answer: Json) -> str:
 
 
 def _enrich(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
-    from include.commands.enrich import enrich
+    from include.commands.enrich import enrich, plan_only
 
+    if chosen.plan:
+        return plan_only(platform, most=chosen.most, again=chosen.again), 0
     return enrich(platform, most=chosen.most, again=chosen.again)
 
 

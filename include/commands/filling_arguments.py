@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from include.commands import show
-from include.commands.adding import Add, Json
+from include.commands.adding import Add, Json, add_approval
 from include.wiring import Platform
 
 if TYPE_CHECKING:
@@ -35,10 +34,10 @@ def add_commands(add: Add) -> None:
         if name == "plan":
             _add_target(command, default=None)
         else:
-            _add_approval(command)
+            add_approval(command)
     reembed = add("reembed", _reembed, show.plain, "Fill another index beside the live one.")
     _add_target(reembed, default="")
-    _add_approval(reembed)
+    add_approval(reembed)
     reembed.add_argument(
         "--batch-api",
         action="store_true",
@@ -119,22 +118,3 @@ def _add_target(command: argparse.ArgumentParser, default: str | None) -> None:
         command.add_argument(
             f"--{side}-day", default="", help=f"the {side} day of ingestion, as 2026-11-21"
         )
-
-
-def _add_approval(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--approve-usd",
-        type=_amount,
-        metavar="AMOUNT",
-        help="spend up to so much on embeddings, although it is more than approval_usd",
-    )
-
-
-def _amount(text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal(-1)
-    if not amount.is_finite() or amount < 0:
-        raise argparse.ArgumentTypeError(f"should be an amount of USD of at least 0, is {text!r}")
-    return amount

@@ -1,4 +1,4 @@
-"""`golden`: questions made from the titles and headings of the documents there are."""
+"""`golden --out FILE`: questions made from the titles and headings of the documents there are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from include.errors import ConfigurationError
 from include.evaluation.questions import load_questions
 from include.evaluation.synthetic import SYNTHETIC, as_line, generate
-from include.judging import titled_documents
+from include.golden.titles import titled_documents
 from include.wiring import Platform
 
 Json = dict[str, Any]
@@ -23,16 +23,13 @@ def golden(platform: Platform, out: Path, *, count: int, seed: int) -> Json:
     if count < 1:
         raise ConfigurationError(f"--count should be >= 1, is {count}.")
     _refuse_edited(out)
-    questions = generate(titled_documents(platform), count, seed)
+    questions = generate(titled_documents(platform.tables), count, seed)
     if not questions:
         raise ConfigurationError(
             "No document has a title or headings to make questions of: run `python -m include "
             "sync` first, or write questions by hand (include/evaluation/golden/README.md)."
         )
-    try:
-        out.write_text("".join(f"{as_line(each)}\n" for each in questions), encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"--out {str(out)!r} cannot be written: {error}.") from error
+    write(out, "".join(f"{as_line(each)}\n" for each in questions))
     named = {uri for each in questions for uri in each.relevant}
     return {
         "out": str(out),
@@ -49,3 +46,11 @@ def _refuse_edited(out: Path) -> None:
             f"--out {str(out)!r} holds questions that are not tagged {SYNTHETIC!r}: they stay. Name "
             f"another file."
         )
+
+
+def write(out: Path, text: str) -> None:
+    """Writes the file that --out names; ConfigurationError says why it cannot be."""
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"--out {str(out)!r} cannot be written: {error}.") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from include.commands.progress import bar
@@ -41,14 +42,14 @@ def plan(platform: Platform, switches: Switches = Switches()) -> Json:
     try:
         changes = _detected(platform, run_id, switches)
         if changes.nothing:
-            return _planned(changes, {}, ToEmbed((), 0, 0, 0, 0)).to_json()
+            nothing = _planned(changes, {}, ToEmbed((), 0, 0, 0, 0))
+            return nothing.to_json() | platform.verdict(Decimal(0)).as_json()
         prepared = _prepared(platform, artifacts, changes, may_embed=False)
         accepted = Accepted(Checked(prepared, bad_uri="", report_uri=""), artifacts)
         to_embed = batch(accepted, platform.cache, max_tasks=1)
         cost = platform.embedding_cost(to_embed.tokens)
-        return replace(
-            _planned(changes, accepted.counts(), to_embed), estimated_cost_usd=cost
-        ).to_json()
+        planned = replace(_planned(changes, accepted.counts(), to_embed), estimated_cost_usd=cost)
+        return planned.to_json() | platform.verdict(cost).as_json()
     finally:
         artifacts.remove()
 

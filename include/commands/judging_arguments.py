@@ -8,6 +8,7 @@ from pathlib import Path
 
 from include.commands import show
 from include.commands.adding import Add, Json
+from include.commands.golden_arguments import add_golden
 from include.settings import STRATEGIES
 from include.wiring import Platform
 
@@ -18,7 +19,9 @@ def add_commands(add: Add) -> None:
         "evaluate", _evaluate, _show_evaluation, "Score retrieval with golden questions."
     )
     evaluate.add_argument(
-        "--questions", type=Path, help="JSONL file (default: the demo's questions)"
+        "--questions",
+        type=Path,
+        help="JSONL file (default: RAG_GOLDEN_QUESTIONS, accepted ones, …)",
     )
     evaluate.add_argument("--index", help="evaluate this index instead of the live one")
     evaluate.add_argument("--mode", choices=("hybrid", "vector", "text"), default="hybrid")
@@ -30,10 +33,7 @@ def add_commands(add: Add) -> None:
     )
     _add_judging(evaluate)
     evaluate.add_argument("--report", type=Path, help="write an HTML page to this file")
-    golden = add("golden", _golden, show.golden, "Make golden questions of titles and headings.")
-    golden.add_argument("--out", type=Path, required=True, help="JSONL file to write")
-    golden.add_argument("--count", type=int, default=200, help="at most so many (default 200)")
-    golden.add_argument("--seed", type=int, default=7, help="another number, other questions")
+    add_golden(add)
     compare = add(
         "compare-chunkers",
         _compare_chunkers,
@@ -68,12 +68,6 @@ def _show_evaluation(answer: Json) -> str:
     from include.commands.grade import shown
 
     return shown(answer) if {"judged", "agreement"} & answer.keys() else show.evaluation(answer)
-
-
-def _golden(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
-    from include.commands.golden import golden
-
-    return golden(platform, chosen.out, count=chosen.count, seed=chosen.seed), 0
 
 
 def _compare_chunkers(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:

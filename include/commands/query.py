@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -11,15 +12,28 @@ from include.documents import Hit
 from include.indexes import EVERYTHING, Narrowing, searcher
 from include.retrieval.search import Mode, Searcher
 from include.spending.caller import Caller
+from include.storage.query_log import Outcome
 from include.wiring import Platform
 
 Json = dict[str, Any]
-__all__ = ["Narrowing", "ask", "search", "searcher", "trace"]
+__all__ = ["Narrowing", "ask", "logged_search", "search", "searcher", "trace"]
 
 
 def search(chosen: Searcher, text: str, *, k: int = 10, mode: Mode = "hybrid") -> Json:
     """The `k` best chunks for a text."""
     return {"index": chosen.index, "hits": [_hit(hit) for hit in chosen.search(text, k, mode=mode)]}
+
+
+def logged_search(
+    platform: Platform, chosen: Searcher, text: str, *, k: int = 10, mode: Mode = "hybrid"
+) -> Json:
+    """`search` for a person: the query goes into the log, if there is one."""
+    began = time.monotonic()
+    found = search(chosen, text, k=k, mode=mode)
+    scores = [hit["score"] for hit in found["hits"]]
+    seconds = time.monotonic() - began
+    platform.query_log.note(text, Outcome("search", chosen.index, mode, k, scores, seconds))
+    return found
 
 
 def _hit(hit: Hit) -> Json:
@@ -37,10 +51,17 @@ def ask(
     narrowing: Narrowing = EVERYTHING,
     prompt: str | None = None,
 ) -> Json:
-    """An answer from the documents with its citations; its trace is kept in the lake."""
+    """An answer from the documents with its citations; its trace is kept in the lake.
+
+    The question goes into the log of queries, if there is one.
+    """
     platform.caller = Caller(task="ask")
     asking = Asking(k, narrowing, prompt)
-    return asking_.ask(platform, asking_.answerer(platform, asking), text, asking).answer.as_json()
+    trace = asking_.ask(platform, asking_.answerer(platform, asking), text, asking)
+    scores = [hit.score for hit in trace.hits]
+    outcome = Outcome("ask", trace.answer.index, trace.mode, k, scores, trace.seconds)
+    platform.query_log.note(text, outcome)
+    return trace.answer.as_json()
 
 
 def trace(platform: Platform, trace_id: str, *, replay: bool = False) -> Json:

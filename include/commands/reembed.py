@@ -36,6 +36,7 @@ def plan(platform: Platform, within: Interval | None = None) -> Json:
         work = share(platform.destination, artifacts, within=within)
         accepted = prepare_share(work, platform.chunker, platform.destination, artifacts)
         to_embed = platform.filler.batches(accepted)
+        cost = platform.embedding_cost(to_embed.tokens)
         return {
             "index": platform.index_name,
             "target": platform.settings.index_values,
@@ -45,8 +46,9 @@ def plan(platform: Platform, within: Interval | None = None) -> Json:
             "chunks": to_embed.chunks,
             "chunks_to_embed": to_embed.texts,
             "tokens_to_embed": to_embed.tokens,
-            "estimated_cost_usd": f"{platform.embedding_cost(to_embed.tokens):f}",
+            "estimated_cost_usd": f"{cost:f}",
             "estimated_batch_cost_usd": _in_batches(platform, to_embed.tokens),
+            **platform.verdict(cost).as_json(),
         }
     finally:
         artifacts.remove()

@@ -16,31 +16,46 @@ def plain(answer: Json) -> str:
 
 
 def plan(answer: Json) -> str:
-    """Counts by class of change, then what would be embedded and what it would cost."""
-    if "missing" in answer:
-        return _fill(answer)
+    """What would change, then what would be embedded, what it would cost, and who is asked."""
     changes = ", ".join(f"{answer[name]} {name}" for name in _CLASSES if answer.get(name))
-    lines = [f"Documents: {changes or 'nothing changed'}; {answer['unchanged']} unchanged."]
+    other, batches = "target" in answer, answer.get("estimated_batch_cost_usd")
+    in_batches = f", or ${batches} with --batch-api" if batches else ""
+    lines = [
+        f"Index {answer['index']}: {answer['missing']} of {answer['documents']} documents are missing, "
+        f"{answer['surplus']} are surplus."
+        if other
+        else f"Documents: {changes or 'nothing changed'}; {answer['unchanged']} unchanged."
+    ]
     if answer.get("deletions_withheld"):
         lines.append(_withheld(answer["deletions_withheld"]))
     lines.append(
         f"Chunks: {answer['chunks']}, of which {answer['chunks_to_embed']} are to be embedded "
-        f"({answer['tokens_to_embed']} tokens, ${answer['estimated_cost_usd']})."
+        f"({answer['tokens_to_embed']} tokens, ${answer['estimated_cost_usd']}{in_batches})."
     )
-    return "\n".join(lines)
+    return "\n".join([*lines, *verdict(answer, "reembed" if other else "sync")])
 
 
-def _fill(answer: Json) -> str:
-    """What another index lacks."""
-    cost = f"${answer['estimated_cost_usd']}"
-    if answer["estimated_batch_cost_usd"] is not None:
-        cost += f", or ${answer['estimated_batch_cost_usd']} with --batch-api"
-    return (
-        f"Index {answer['index']}: {answer['missing']} of {answer['documents']} documents are "
-        f"missing, {answer['surplus']} are surplus.\n"
-        f"Chunks: {answer['chunks']}, of which {answer['chunks_to_embed']} are to be embedded "
-        f"({answer['tokens_to_embed']} tokens, {cost})."
-    )
+def forecast(answer: Json, what: str, command: str) -> str:
+    """What asking a chat model takes and costs at most, and who is asked before."""
+    tokens = f"{answer['input_tokens']} tokens sent and {answer['output_tokens']} received"
+    line = f"{what}: at most {answer['calls']} calls, {tokens}, ${answer['estimated_cost_usd']}."
+    return "\n".join([line, *verdict(answer, command)])
+
+
+def verdict(answer: Json, command: str) -> list[str]:
+    """Whether a person has to approve the plan before this command, and which budgets stop it."""
+    cost, lines = answer["estimated_cost_usd"], []
+    if answer["needs_approval"]:
+        lines.append(
+            f"Needs approval: ${cost} is more than approval_usd (${answer['approval_usd']}). Give "
+            f"`{command}` --approve-usd {cost}, or approve it in Airflow, where the Dag asks."
+        )
+    if answer["stopped_by"]:
+        lines.append(
+            f"It would be stopped by {' and '.join(answer['stopped_by'])} of rag_budgets: it keeps "
+            f"what it paid for and a later run goes on. Raise that to do it in one run."
+        )
+    return lines
 
 
 def receipt(answer: Json) -> str:

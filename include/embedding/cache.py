@@ -51,19 +51,23 @@ def _now() -> datetime:
 
 
 class EmbeddingCache:
-    """The vectors of one embedder by text hash; several processes may read and write at once."""
+    """The vectors of one embedder by text hash; several processes may read and write at once.
+
+    `tables` is what the name of its table begins with.
+    """
 
     def __init__(
         self,
         database: LanceDatabase,
         identity: EmbedderIdentity,
         *,
+        tables: str = "embeddings_",
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.identity = identity
         self._dimensions = identity.dimensions
         schema = cache_schema(identity.dimensions)
-        self._table = database.table(f"embeddings_{identity.id}", schema, "text_hash")
+        self._table = database.table(f"{tables}{identity.id}", schema, "text_hash")
         self._clock = clock
 
     def count(self) -> int:

@@ -65,7 +65,7 @@ class OpenAIEmbedder:
 
     def __init__(self, identity: EmbedderIdentity, remote: Remote, tokenizer: Tokenizer) -> None:
         self._identity = identity
-        self._remote = remote
+        self.remote = remote
         self._tokenizer = tokenizer
         endpoint = remote.endpoint
         self._max_inputs = option(endpoint, "max_inputs", MAX_INPUTS, 1, 100_000)
@@ -141,21 +141,21 @@ class OpenAIEmbedder:
     def _request(self, texts: list[str], tokens: int) -> FloatArray:
         purpose = Purpose(
             operation="embed",
-            provider=self._remote.endpoint.provider,
+            provider=self.remote.endpoint.provider,
             model=self._identity.model,
-            endpoint=self._remote.endpoint.name,
+            endpoint=self.remote.endpoint.name,
             content=digest("texts", *texts),
         )
         body = self.body(texts)
 
         def send(call_id: str) -> Answered[FloatArray]:
-            answer = self._remote.client.send(
+            answer = self.remote.client.send(
                 call_id,
                 lambda client, headers: client.embeddings.create(extra_headers=headers, **body),
             )
             return self._read(answer, len(texts))
 
-        return self._remote.call(purpose, Tokens(tokens), send).value
+        return self.remote.call(purpose, Tokens(tokens), send).value
 
     def _read(self, answer: Any, count: int) -> Answered[FloatArray]:
         """The vectors, or why they are unusable; what they cost either way."""

@@ -12,6 +12,7 @@ from include.errors import ModelError
 from include.llm.protocol import ChatModel, ChatRequest
 from include.llm.rendered import chat_messages, named
 from include.prompts.library import Prompt
+from include.spending.forecast import Estimate
 
 PROMPT = "enrich"
 MOST_CHARACTERS = 12_000
@@ -66,16 +67,22 @@ class Describer:
         state = "review" if unsure else "accepted"
         return Outcome(state, said.described, said.model, said.cost_usd)
 
-    def _ask(self, at: int, text: str, text_hash: str, tokens: int = _OUTPUT_TOKENS) -> _Said:
-        model = self.models[at]
-        fields = [{"name": name, "description": what} for name, what in FIELDS]
-        rendered = self.prompt.render(
-            {"title": "", "text": text[:MOST_CHARACTERS], "fields": fields}
+    def most(self, text: str, text_hash: str) -> Estimate:
+        """What `describe` costs at most: the first reply, and the dearest second one there can be."""
+        last = len(self.models) - 1
+        at = last if complexity(text) >= COMPLEX else 0
+        seconds = [
+            (min(at + 1, last), 2 * _OUTPUT_TOKENS),
+            *([(last, _OUTPUT_TOKENS)] * (at < last)),
+        ]
+        first, *others = (
+            self.models[model].most(self._request(text, text_hash, tokens))
+            for model, tokens in [(at, _OUTPUT_TOKENS), *seconds]
         )
-        request = ChatRequest(
-            chat_messages(rendered), named(rendered), max_output_tokens=tokens,
-            operation="enrich", document=text_hash,
-        )  # fmt: skip
+        return first + max(others, key=lambda estimate: estimate.cost_usd)
+
+    def _ask(self, at: int, text: str, text_hash: str, tokens: int = _OUTPUT_TOKENS) -> _Said:
+        model, request = self.models[at], self._request(text, text_hash, tokens)
         try:
             completion = model.complete(request)
         except ModelError:
@@ -87,6 +94,16 @@ class Describer:
             except ValueError as error:
                 reason = str(error)
         return _Said(described, completion.model, completion.cost_usd, reason)
+
+    def _request(self, text: str, text_hash: str, tokens: int) -> ChatRequest:
+        fields = [{"name": name, "description": what} for name, what in FIELDS]
+        rendered = self.prompt.render(
+            {"title": "", "text": text[:MOST_CHARACTERS], "fields": fields}
+        )
+        return ChatRequest(
+            chat_messages(rendered), named(rendered), max_output_tokens=tokens,
+            operation="enrich", document=text_hash,
+        )  # fmt: skip
 
 
 def _better(first: _Said, second: _Said) -> _Said:

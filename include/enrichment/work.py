@@ -94,7 +94,7 @@ def describe_batch(
     """
     rows = artifacts.read(artifacts.list("texts"))[batch.first : batch.first + batch.count]
     prompt = platform.prompts.get(PROMPT)
-    describer, done = Describer(_models(platform), prompt), Done()
+    describer, done = Describer(models_of(platform), prompt), Done()
     with stage("enrich", batch=batch.label) as event:
         known = _states(platform, rows["name"].to_list())
         for row in rows.iter_rows(named=True):
@@ -190,7 +190,8 @@ def _name(platform: Platform, prompt: Prompt, text_hash: str) -> str:
     return digest("enrichment", text_hash, prompt.version.text.hash, models)
 
 
-def _models(platform: Platform) -> list[Any]:
+def models_of(platform: Platform) -> list[Any]:
+    """The models of RAG_ENRICH_MODELS, the cheapest first."""
     from include.llm.opening import open_chat
 
     names = platform.settings.enrich_models.split(",")

@@ -19,6 +19,8 @@ import polars as pl
 
 from include.documents import digest
 from include.erasure import files, probe, snippets
+from include.erasure.golden import erase_golden
+from include.erasure.queries import erase_queries
 from include.erasure.receipt import Receipt
 from include.erasure.rows import erase_rows
 from include.erasure.subject import CHUNKS, Derived, Subject, find_subject, nothing_derived
@@ -134,6 +136,7 @@ def _remove(
     subject: Subject, within: Erasing, now: datetime
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     removed = {f"{name}/": count for name, count in files.erase_reports(within.lake, subject)}
+    removed["queries/"] = erase_queries(within.lake, within.database, subject.texts, subject.uri)
     # They hold no names: all of them go, for they only save money.
     removed["responses/"] = within.forget_answers()
     runs = files.erase_runs(
@@ -141,7 +144,9 @@ def _remove(
     )
     unfinished = [each for each in within.lake.runs() if not each.is_finished(now - RUN_IDLE)]
     needed = text_hashes(within.lake, unfinished)
+    named = erase_golden(within.database, subject)
     removed |= {"runs/": runs.removed, **dict(erase_rows(within.database, subject, needed))}
+    removed["golden"] = removed.get("golden", 0) + named
     return removed, runs.kept
 
 

@@ -52,12 +52,14 @@ def generate(documents: Iterable[Titled], count: int, seed: int = 7) -> list[Que
 
 def as_line(question: Question) -> str:
     """The question as one line of a golden file."""
+    answer = {} if question.answer is None else {"answer": question.answer}
     return json.dumps(
         {
             "id": question.id,
             "question": question.question,
             "relevant": dict(question.relevant),
             "tags": list(question.tags),
+            **answer,
         },
         ensure_ascii=False,
     )

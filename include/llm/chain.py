@@ -8,6 +8,7 @@ from typing import Protocol
 from include.errors import TransientError
 from include.llm.protocol import ChatRequest, Completion
 from include.observability.log import warn
+from include.spending.forecast import Estimate
 
 TRIES_BEFORE_FALLBACK = 2
 
@@ -18,6 +19,10 @@ class Link(Protocol):
     @property
     def name(self) -> str:
         """What it is called in settings."""
+        ...
+
+    def most(self, request: ChatRequest, *, beside: int = 0) -> Estimate:
+        """What the request costs at most, with so many tokens beside its own."""
         ...
 
     def complete(self, request: ChatRequest, *, tries: int | None = None) -> Completion:
@@ -35,6 +40,11 @@ class ChatChain:
     def name(self) -> str:
         """All of them, in order."""
         return ",".join(model.name for model in self._models)
+
+    def most(self, request: ChatRequest, *, beside: int = 0) -> Estimate:
+        """What the dearest of them costs at most."""
+        each = (model.most(request, beside=beside) for model in self._models)
+        return max(each, key=lambda estimate: estimate.cost_usd)
 
     def complete(self, request: ChatRequest) -> Completion:
         """The answer of the first model that has one; the completion says which."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from include.errors import TransientError
 from include.llm.protocol import ChatRequest, Completion
+from include.spending.forecast import Estimate
 
 
 class ScriptedChat:
@@ -20,6 +21,11 @@ class ScriptedChat:
     def name(self) -> str:
         """It is called `fake`."""
         return "fake"
+
+    def most(self, request: ChatRequest, *, beside: int = 0) -> Estimate:
+        """One call of as many words, and free."""
+        asked = sum(len(each.content.split()) for each in request.messages)
+        return Estimate(1, asked + beside, request.max_output_tokens)
 
     def complete(self, request: ChatRequest) -> Completion:
         """The next answer; its tokens are words, and free."""

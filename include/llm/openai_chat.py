@@ -15,6 +15,7 @@ from include.llm.responses import Responses
 from include.remote.attempts import Remote
 from include.spending.account import Answered
 from include.spending.entries import Purpose
+from include.spending.forecast import Estimate
 from include.spending.prices import Tokens
 
 _MESSAGE_TOKENS = 8
@@ -73,12 +74,11 @@ class OpenAIChat:
         stored = self.known(request)
         if stored:
             return stored
-        asked = sum(self._count(each.content) + _MESSAGE_TOKENS for each in request.messages)
-        if request.schema is not None:
-            asked += self._count(json.dumps(request.schema))
-        most = Tokens(asked, request.max_output_tokens)
         paid = self._remote.call(
-            self._purpose(request), most, lambda call_id: self._send(call_id, request), tries=tries
+            self._purpose(request),
+            Tokens(self._asked(request), request.max_output_tokens),
+            lambda call_id: self._send(call_id, request),
+            tries=tries,
         )
         entry, said = paid.entry, paid.value
         if self._responses and said.finish_reason == "stop":
@@ -92,6 +92,17 @@ class OpenAIChat:
             said.text, self.name, said.finish_reason, entry.tokens.input, entry.tokens.output,
             entry.cost_usd, entry.id,
         )  # fmt: skip
+
+    def most(self, request: ChatRequest, *, beside: int = 0) -> Estimate:
+        """What asking this costs at most, at the price of now; stored answers are not looked for."""
+        tokens = Tokens(self._asked(request) + beside, request.max_output_tokens)
+        account, provider = self._remote.account, self._remote.endpoint.provider
+        cost = account.prices.cost(provider, self._model, tokens, account.clock())
+        return Estimate(1, tokens.input, tokens.output, cost)
+
+    def _asked(self, request: ChatRequest) -> int:
+        asked = sum(self._count(each.content) + _MESSAGE_TOKENS for each in request.messages)
+        return asked + (self._count(json.dumps(request.schema)) if request.schema else 0)
 
     def _send(self, call_id: str, request: ChatRequest) -> Answered[_Said]:
         limit = self._remote.endpoint.options.get("max_tokens_parameter", "max_completion_tokens")

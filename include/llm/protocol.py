@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from include.spending.forecast import Estimate
+
 Role = Literal["system", "user", "assistant"]
 
 
@@ -72,6 +74,13 @@ class ChatModel(Protocol):
     @property
     def name(self) -> str:
         """What it is called in settings: `openai:a`, or several in the order of fallback."""
+        ...
+
+    def most(self, request: ChatRequest, *, beside: int = 0) -> Estimate:
+        """What the request costs at most: its tokens and so many beside, and the longest answer.
+
+        Of several models that of the dearest, for any of them may have to answer. Asks nobody.
+        """
         ...
 
     def complete(self, request: ChatRequest) -> Completion:

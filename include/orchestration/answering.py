@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from include.errors import BudgetError, ConfigurationError
+from include.orchestration.approval import ask_if_forecast_is_dear
 from include.orchestration.connecting import connected, load, run_name
 
 Json = dict[str, Any]
@@ -15,6 +16,7 @@ Json = dict[str, Any]
 def plan_answers(params: Mapping[str, Any]) -> list[Json]:
     """Reads the questions and cuts those that have no answer yet into batches."""
     from include.answering.batches import plan
+    from include.answering.forecast import forecast
     from include.answering.questions import parse_questions, read_uri
 
     uri, typed = str(params["uri"] or "").strip(), str(params["questions"] or "")
@@ -26,7 +28,10 @@ def plan_answers(params: Mapping[str, Any]) -> list[Json]:
     platform = connected()
     text = read_uri(platform, uri) if uri else typed
     questions = parse_questions(text, uri.rpartition("/")[2] or "questions.txt")
-    batches = plan(platform, questions, _asking(params), platform.artifacts(run_name()))
+    artifacts, asking = platform.artifacts(run_name()), _asking(params)
+    batches = plan(platform, questions, asking, artifacts)
+    if costs := forecast(platform, artifacts, asking):
+        ask_if_forecast_is_dear(platform, costs)
     return [asdict(batch) for batch in batches]
 
 

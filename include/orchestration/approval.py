@@ -1,4 +1,4 @@
-"""Asks a person before a run spends more than `approval_usd` on embeddings.
+"""Asks a person before a run spends more than `approval_usd` on embeddings or on chat models.
 
 The task that has planned the batches leaves a question where one is needed; the approval task
 waits only then. Both are cheap: no platform is opened to find that there is nothing to ask.
@@ -18,6 +18,8 @@ from include.wiring import Platform
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
+    from include.spending.approval import Proposal
+    from include.spending.forecast import Forecast
     from include.stages.accepted import Accepted
     from include.stages.batch import ToEmbed
 
@@ -56,8 +58,8 @@ class SpendingApproval(PlainHITLOperator):
         answer = super().execute_complete(context, event)
         if answer["chosen_options"] != [APPROVE]:
             raise AirflowSkipException(
-                f"Rejected by {who(answer)}: nothing was embedded or published, and what is "
-                f"searchable stays. The next run asks again."
+                f"Rejected by {who(answer)}: nothing was spent, and everything stays as it was. The "
+                f"next run asks again."
             )
         return answer
 
@@ -72,7 +74,7 @@ def ask_if_dear(
     cost = platform.embedding_cost(to_embed.tokens, by_batch=by_batch)
     if cost <= budgets.approval_usd:
         return
-    from include.spending.approval import Proposal, body, subject
+    from include.spending.approval import Proposal
     from include.stages.batch import largest
 
     proposal = Proposal(
@@ -88,5 +90,19 @@ def ask_if_dear(
         largest=largest(accepted, to_embed, _LARGEST),
         spent_today=platform.spending.spent_today(),
     )
-    question = {"subject": subject(proposal), "body": body(proposal, budgets)}
+    _leave(platform, proposal)
+
+
+def ask_if_forecast_is_dear(platform: Platform, forecast: Forecast) -> None:
+    """Leaves a question for the approval task when asking the models may cost more than that."""
+    limit = platform.settings.budgets.approval_usd
+    if limit is not None and forecast.most.cost_usd > limit:
+        _leave(platform, forecast.proposal(platform.spending.spent_today()))
+
+
+def _leave(platform: Platform, proposal: Proposal) -> None:
+    from include.spending.approval import body, subject
+
+    text = body(proposal, platform.settings.budgets)
+    question = {"subject": subject(proposal), "body": text}
     get_current_context()["ti"].xcom_push(QUESTION, question)

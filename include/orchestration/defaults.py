@@ -39,10 +39,14 @@ STEADY: dict[str, Any] = {"execution_timeout": timedelta(hours=4)}
 
 def placed(workers: EmbedWorkers) -> dict[str, Any]:
     """What sends a task to the workers that embed; nothing when they are like all others."""
-    template = {"executor_config": {"pod_template_file": workers.pod_template}}
-    return ({"queue": workers.queue} if workers.queue else {}) | (
-        template if workers.pod_template else {}
-    )
+    chosen: dict[str, Any] = {}
+    if workers.queue:
+        chosen["queue"] = workers.queue
+    if workers.pod_template:
+        chosen["executor_config"] = {"pod_template_file": workers.pod_template}
+    if workers.at_once:
+        chosen["max_active_tis_per_dagrun"] = workers.at_once
+    return chosen
 
 
 EMBED: dict[str, Any] = {
@@ -52,6 +56,9 @@ EMBED: dict[str, Any] = {
     **placed(EmbedWorkers.from_environment()),
 }
 """Loads a model or pays a provider; the pool bounds how many run at once over all Dags."""
+
+REEMBED: dict[str, Any] = {**EMBED, "priority_weight": 1, "weight_rule": "absolute"}
+"""The same, behind what is ingested: a backfill takes the slots that ingestion leaves."""
 
 LLM: dict[str, Any] = {
     "execution_timeout": timedelta(hours=6),

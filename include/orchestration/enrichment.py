@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.orchestration.approval import ask_if_forecast_is_dear
 from include.orchestration.connecting import connected, load, run_name
 from include.orchestration.review import who
 
@@ -22,6 +23,7 @@ _NAMES = "review/enrichments"
 
 def plan_enrichment(params: Mapping[str, Any]) -> list[Json]:
     """Finds the texts that are not described yet; skips when there is nothing to do."""
+    from include.enrichment.forecast import forecast
     from include.enrichment.work import OFF, is_on, plan, to_apply, waiting
 
     platform = connected()
@@ -31,6 +33,7 @@ def plan_enrichment(params: Mapping[str, Any]) -> list[Json]:
     batches = plan(platform, artifacts, most=int(params["most"]), again=bool(params["again"]))
     if not batches and not to_apply(platform) and not waiting(platform, 1):
         raise AirflowSkipException("Every text is described already: nothing was spent.")
+    ask_if_forecast_is_dear(platform, forecast(platform, artifacts, batches))
     return [asdict(batch) for batch in batches]
 
 

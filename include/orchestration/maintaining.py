@@ -53,10 +53,18 @@ def verify_lake(event: Any, *, repair: bool, keep_days: int) -> Json:
 
 
 def forget_unused(*, keep_days: int) -> Json:
-    """Deletes texts of no document, and unused vectors that RAG_CACHE_KEEP_DAYS lets go."""
+    """Deletes texts of no document, queries beyond their days, and unused vectors that may go."""
+    from include.golden.kept import forget_undecided
     from include.stages.forget import forget
+    from include.stages.queries import forget_queries
 
-    platform = connected()
+    platform, today = connected(), datetime.now(UTC).date()
+    kept = timedelta(days=platform.settings.query_log.keep_days)
+    queries = forget_queries(
+        platform.lake, platform.database, platform.query_log, before=today - kept
+    )
     days = platform.settings.retention.cache_keep_days
     before = datetime.now(UTC) - timedelta(days=max(days, keep_days)) if days else None
-    return asdict(forget(platform.lake, platform.database, vectors_before=before))
+    forgotten = asdict(forget(platform.lake, platform.database, vectors_before=before))
+    candidates = forget_undecided(platform.tables)
+    return {**forgotten, "queries": asdict(queries), "golden_candidates": candidates}

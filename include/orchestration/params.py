@@ -66,7 +66,7 @@ LAST_DAY = Param(
     title="Last day",
     description="Without a partition: documents first ingested until the end of this day.",
 )
-REEMBED = {
+REEMBED_FORM = {
     "target": TARGET, "first_day": FIRST_DAY, "last_day": LAST_DAY, "batch_api": BATCH_API,
 }  # fmt: skip
 SWITCH_TO = Param(
@@ -134,4 +134,29 @@ WHY = Param(
     type=["null", "string"],
     title="Reason",
     description="Kept with the index if you promote it although it was refused.",
+)
+MOST_PASSAGES = Param(
+    30,
+    type="integer",
+    minimum=0,
+    maximum=10_000,
+    title="At most so many passages",
+    description="A chat model is asked about so many when too few questions wait; 0 asks about none.",
+)
+SHOW = Param(
+    20,
+    type="integer",
+    minimum=1,
+    maximum=100,
+    title="Show",
+    description="How many questions are shown to people at once.",
+)
+SEED = Param(
+    7, type="integer", minimum=0, title="Seed", description="Another number, other passages."
+)
+OTHER_WORDS = Param(
+    "",
+    type=["null", "string"],
+    title="The question in other words",
+    description="Empty: as it is. Otherwise these words are accepted in its place.",
 )

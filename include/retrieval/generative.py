@@ -20,6 +20,10 @@ from include.retrieval.context import Passage, SectionText, pack
 from include.retrieval.extractive import NOTHING_RELEVANT, ExtractiveAnswerer
 from include.retrieval.search import Mode, Searcher
 
+MOST_CHARACTERS = 20_000
+"""Of passages that a model reads for one answer."""
+OUTPUT_TOKENS = 1_024
+"""As long as an answer may be."""
 _MARKER = re.compile(r"\[(\d+(?:\s*[,;]\s*\d+)*)\]")
 _SPACE = re.compile(r"[ \t]+(?=[.,;:!?]|$)|(?<=[ \t])[ \t]+", re.MULTILINE)
 _NUMBER = re.compile(r"\d+")
@@ -41,8 +45,8 @@ class GenerativeAnswerer:
     chat: ChatModel
     render: Render
     fallback: ExtractiveAnswerer
-    budget: int = 20_000
-    max_output_tokens: int = 1_024
+    budget: int = MOST_CHARACTERS
+    max_output_tokens: int = OUTPUT_TOKENS
     section_text: SectionText | None = None
     rescued: tuple[type[PlatformError], ...] = RESCUED
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)

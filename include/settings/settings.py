@@ -10,7 +10,12 @@ from pathlib import Path
 from include.errors import ConfigurationError
 from include.metadata import MetadataRules
 from include.settings.budgets import Budgets
-from include.settings.groups import GateSettings, RetentionSettings, SearchSettings
+from include.settings.groups import (
+    GateSettings,
+    QueryLogSettings,
+    RetentionSettings,
+    SearchSettings,
+)
 from include.settings.indexing import ChunkingSettings, EmbeddingSettings, index_values
 from include.settings.models import ModelCalls, read_models
 from include.settings.places import local, place, uris
@@ -34,6 +39,7 @@ class Settings:
     metadata: MetadataRules
     search: SearchSettings
     retention: RetentionSettings
+    query_log: QueryLogSettings
     watch: WatchSettings
     embed_workers: EmbedWorkers
     budgets: Budgets
@@ -64,6 +70,7 @@ class Settings:
             metadata=read_metadata(read),
             search=SearchSettings(read.switch("RAG_DEDUPLICATE_RESULTS", "false")),
             retention=RetentionSettings(read.number("RAG_CACHE_KEEP_DAYS", 0, 0, 36_500)),
+            query_log=QueryLogSettings.read(read),
             watch=WatchSettings.read(read),
             embed_workers=EmbedWorkers.read(read),
             budgets=Budgets.read(read),

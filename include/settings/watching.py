@@ -52,10 +52,14 @@ class WatchSettings:
 
 @dataclass(frozen=True, slots=True)
 class EmbedWorkers:
-    """Where tasks that embed run: a Celery queue, a Kubernetes pod template; "" = like all others."""
+    """Where tasks that embed run: a Celery queue, a Kubernetes pod template; "" = like all others.
+
+    Of one run at most `at_once` embed at the same time; 0 leaves that to the pool.
+    """
 
     queue: str
     pod_template: str
+    at_once: int = 0
 
     @classmethod
     def from_environment(cls) -> EmbedWorkers:
@@ -70,4 +74,4 @@ class EmbedWorkers:
             raise ConfigurationError(
                 f"RAG_EMBED_POD_TEMPLATE should be an absolute path on the scheduler, is {template!r}."
             )
-        return cls(queue, template)
+        return cls(queue, template, read.number("RAG_EMBED_TASKS_AT_ONCE", 0, 0, 1_024))

@@ -16,8 +16,8 @@ from include.storage.artifacts import Artifacts
 from include.storage.source import LISTING, Source, listing_batches
 from include.storage.tables import Tables
 
-LISTED_AT_ONCE = 100_000
-"""Listed objects that are compared with the manifest at once: 60 MB of them."""
+LISTED_AT_ONCE = 50_000
+"""Listed objects that are compared with the manifest at once: 30 MB of them."""
 
 STAMPS = ("id", "stamp", "sidecar_stamp")
 
@@ -125,7 +125,7 @@ def detect(
             differ.take(_unstamped(batch, None if anew else pl.concat(distrusted)))
         found = differ.difference()
         gone = _removed(found, manifest, quarantine, tables)
-        forgotten = _forgotten(found, manifest, quarantine, differ.listed)
+        forgotten = _forgotten(found, manifest, quarantine)
         lists = _Lists(gone, unrecorded, forgotten, unsettled, enriched)
         changes = _written(found, lists, manifest.height, artifacts, options)
         event |= {
@@ -196,14 +196,13 @@ def _removed(
     return tables.documents.lookup(removed.to_list(), ["id", "uri"]).sort("id")
 
 
-def _forgotten(
-    found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame, listed: pl.Series
-) -> pl.Series:
+def _forgotten(found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame) -> pl.Series:
     """Ids that only the quarantine still knows: of files, and of rows of files that are gone."""
     rows = quarantine.filter(pl.col("id") != pl.col("file_id"))
     if rows.is_empty():
         return found.forgotten
-    files = pl.concat([listed, manifest["file_id"].unique()])
+    differing = (found.added["id"], found.touched["id"], found.held["id"])
+    files = pl.concat([*differing, manifest["file_id"].unique()])
     gone = rows.filter(~pl.col("file_id").is_in(files.implode()))["id"]
     return pl.concat([found.forgotten, gone])
 

@@ -6,8 +6,8 @@ sidecar could be. Where such a place lies in another range, it waits for the end
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from include.storage.naming import sidecar_names
@@ -16,51 +16,54 @@ from include.storage.source import SIDECAR
 E = TypeVar("E")
 
 
-@dataclass(slots=True)
-class _Range(Generic[E]):
-    """Where a range begins, and its documents that still wait."""
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[E]):
+    """A document, and the names that its sidecar may have, the preferred one first."""
 
-    after: str
-    waiting: dict[str, E] = field(default_factory=dict)
+    name: str
+    entry: E
+    sidecars: tuple[str, str]
 
 
 class Pairs(Generic[E]):
-    """Pairs documents with the stamps of their sidecars; `starts` are where the ranges begin."""
+    """Pairs documents with the stamps of their sidecars."""
 
-    def __init__(self, starts: Sequence[str]) -> None:
-        self._ranges: list[_Range[E]] = [_Range(each) for each in starts]
-        self._unsettled: dict[str, E] = {}
+    def __init__(self) -> None:
+        self._ranges: dict[str, list[_Waiting[E]]] = {}
+        self._unsettled: list[_Waiting[E]] = []
         self._used: set[str] = set()
         self.sidecars: dict[str, str] = {}
 
-    def take(self, part: int, name: str, entry: E, stamp: str) -> Iterator[tuple[str, E, str]]:
-        """Takes the next name of a range; yields those certain now, with "" for no sidecar."""
-        mine = self._ranges[part]
-        for each in [one for one in mine.waiting if max(sidecar_names(one)) < name]:
-            held = mine.waiting.pop(each)
-            if min(sidecar_names(each)) <= mine.after:
-                self._unsettled[each] = held
+    def take(self, after: str, name: str, entry: E, stamp: str) -> Iterator[tuple[str, E, str]]:
+        """Takes the next name of the range that begins after this one.
+
+        Yields those that are certain now, with "" for no sidecar.
+        """
+        waiting = self._ranges.setdefault(after, [])
+        if passed := [one for one in waiting if max(one.sidecars) < name]:
+            waiting[:] = [one for one in waiting if max(one.sidecars) >= name]
+        for one in passed:
+            if min(one.sidecars) <= after:
+                self._unsettled.append(one)
             else:
-                yield each, held, self._sidecar(each)
+                yield one.name, one.entry, self._sidecar(one)
         if name.endswith(SIDECAR):
             self.sidecars[name] = stamp
         else:
-            mine.waiting[name] = entry
+            waiting.append(_Waiting(name, entry, sidecar_names(name)))
 
     def rest(self) -> Iterator[tuple[str, E, str]]:
         """What is left when all ranges have been listed."""
-        for waiting in (self._unsettled, *(each.waiting for each in self._ranges)):
-            for name, entry in waiting.items():
-                yield name, entry, self._sidecar(name)
+        for waiting in (self._unsettled, *self._ranges.values()):
+            for one in waiting:
+                yield one.name, one.entry, self._sidecar(one)
 
     @property
     def lonely(self) -> int:
         """How many sidecars belong to no document."""
         return len(self.sidecars) - len(self._used)
 
-    def _sidecar(self, name: str) -> str:
-        for each in sidecar_names(name):
-            if each in self.sidecars:
-                self._used.update(found for found in sidecar_names(name) if found in self.sidecars)
-                return self.sidecars[each]
-        return ""
+    def _sidecar(self, one: _Waiting[E]) -> str:
+        found = [each for each in one.sidecars if each in self.sidecars]
+        self._used.update(found)
+        return self.sidecars[found[0]] if found else ""

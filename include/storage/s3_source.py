@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from include.observability.log import warn
 from include.storage.naming import Selection, is_litter, sidecar_names
 from include.storage.s3_client import S3Access
 from include.storage.s3_errors import translated
-from include.storage.s3_listing import Entry, key_ranges, listed
+from include.storage.s3_listing import Entry, listed
 from include.storage.s3_pairs import Pairs
 from include.storage.s3_place import S3Place
 from include.storage.s3_reading import object_stamp, read_object
@@ -63,16 +64,15 @@ class S3Source:
         Raises SourceError, ConfigurationError or TransientError when it cannot be completed.
         """
         self._skipped.clear()
-        ranges = key_ranges(self._client, self._place)
-        pairs: Pairs[Entry] = Pairs([self._place.path(each.after) for each in ranges])
-        for page in listed(self._client, self._place, ranges):
+        pairs: Pairs[SourceObject] = Pairs()
+        for page in listed(self._client, self._place):
+            after = self._place.path(page.after)
             for each in page.entries:
                 name = self._place.path(each["Key"])
                 if self._is_candidate(name):
-                    for found in pairs.take(page.part, name, each, _listed_stamp(each)):
-                        yield from self._document(*found)
-        for found in pairs.rest():
-            yield from self._document(*found)
+                    found = self._object(name, each)
+                    yield from self._selected(pairs.take(after, name, found, found.stamp))
+        yield from self._selected(pairs.rest())
         if pairs.lonely:
             self._skipped["sidecar_without_document"] = pairs.lonely
         if self._skipped:
@@ -100,23 +100,17 @@ class S3Source:
             return False
         return not any(map(is_litter, name.split("/")))
 
-    def _document(self, name: str, entry: Entry, sidecar: str) -> Iterator[SourceObject]:
-        if self._selection.selects(name):
-            yield SourceObject(
-                self._uri,
-                name,
-                f"{self._uri}/{quote(name)}",
-                entry["Size"],
-                entry["LastModified"],
-                _listed_stamp(entry),
-                sidecar,
-            )
+    def _object(self, name: str, entry: Entry) -> SourceObject:
+        stamp = object_stamp(entry["ETag"], entry["Size"], entry["LastModified"])
+        uri = f"{self._uri}/{quote(name)}"
+        return SourceObject(self._uri, name, uri, entry["Size"], entry["LastModified"], stamp)
+
+    def _selected(self, found: Iterator[tuple[str, SourceObject, str]]) -> Iterator[SourceObject]:
+        for name, each, sidecar in found:
+            if self._selection.selects(name):
+                yield replace(each, sidecar_stamp=sidecar) if sidecar else each
 
     @property
     def _client(self) -> BaseClient:
         with translated(self._uri):
             return self._access.client
-
-
-def _listed_stamp(entry: Entry) -> str:
-    return object_stamp(entry["ETag"], entry["Size"], entry["LastModified"])

@@ -134,6 +134,36 @@ EVALUATIONS = _schema(
     report=pa.string(),
 )
 
+# Questions for the golden set: `state` is `waiting`, `accepted` or `rejected`. `relevant` is a JSON
+# object of addresses and grades, `passage` what answers the question, a part of `document_id`.
+GOLDEN = _schema(
+    id=pa.string(),
+    state=pa.string(),
+    question=pa.string(),
+    answer=pa.string(),
+    passage=pa.string(),
+    document_id=pa.string(),
+    relevant=pa.string(),
+    tags=pa.list_(pa.string()),
+    by=pa.string(),
+    at=_MOMENT,
+)
+
+# Passages that a model was asked about: `name` is made of the text, the prompt's version and the
+# models. `kept` questions were worth a person's look; `dropped` counts the others by reason (JSON).
+GOLDEN_PASSAGES = _schema(
+    name=pa.string(),
+    document_id=pa.string(),
+    kept=pa.int32(),
+    dropped=pa.string(),
+    reason=pa.string(),
+    model=pa.string(),
+    prompt_version=pa.string(),
+    prompt_hash=pa.string(),
+    cost_usd=pa.string(),
+    at=_MOMENT,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:
@@ -180,3 +210,13 @@ class Tables:
     def evaluations(self) -> KeyedTable:
         """What evaluations found, keyed by the run that made them."""
         return self.database.table("evaluations", EVALUATIONS, "id")
+
+    @property
+    def golden(self) -> KeyedTable:
+        """Questions for the golden set, and what people decided about them, keyed by their id."""
+        return self.database.table("golden", GOLDEN, "id")
+
+    @property
+    def golden_passages(self) -> KeyedTable:
+        """Passages that a model was asked about, keyed by text, prompt and models."""
+        return self.database.table("golden_passages", GOLDEN_PASSAGES, "name")

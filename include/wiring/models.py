@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from include.prompts import Prompts
     from include.remote.attempts import Remote
     from include.spending.account import Account
+    from include.spending.approval import Verdict
     from include.spending.caller import Caller
+    from include.spending.forecast import Forecast
     from include.storage.lease import Lease
 
 
@@ -92,8 +94,32 @@ class Models(Stores):
         """Raises ApprovalError when embedding so many tokens is for a person to decide."""
         from include.spending.approval import require_approval
 
-        cost = self.embedding_cost(tokens, by_batch=by_batch)
-        require_approval(cost, tokens, self.settings.budgets)
+        require_approval(
+            self.embedding_cost(tokens, by_batch=by_batch),
+            self.settings.budgets,
+            what=f"Embedding {tokens} tokens costs",
+            spared="Nothing was embedded or published.",
+        )
+
+    def require_approval_of(self, forecast: Forecast) -> None:
+        """Raises ApprovalError when asking a chat model so much is for a person to decide."""
+        from include.spending.approval import require_approval
+
+        bought = f"{forecast.items} {forecast.work.bought}"
+        require_approval(
+            forecast.most.cost_usd,
+            self.settings.budgets,
+            what=f"{bought} by {forecast.model} cost up to",
+            spared="Nothing was asked.",
+        )
+
+    def verdict(self, cost_usd: Decimal) -> Verdict:
+        """What the budgets say of a run that costs so much."""
+        from include.spending.approval import verdict
+
+        budgets = self.settings.budgets
+        spent = self.spending.spent_today() if cost_usd and budgets.daily_usd else Decimal(0)
+        return verdict(cost_usd, budgets, spent)
 
     @cached_property
     def model(self) -> ModelFolder:
@@ -160,6 +186,17 @@ class Models(Stores):
             batch_texts=self.settings.embedding.batch_texts,
             on_progress=on_progress,
         )
+
+    @cached_property
+    def query_embedder(self) -> CachedEmbedder:
+        """Embeds queries through a cache of their own, which goes with the log of queries."""
+        from include.embedding.cache import CachedEmbedder, EmbeddingCache
+        from include.embedding.queries import TABLES, QueryEmbedder
+
+        embedder = QueryEmbedder(self.embedder)
+        cache = EmbeddingCache(self.database, embedder.identity, tables=TABLES)
+        batch = self.settings.embedding.batch_texts
+        return CachedEmbedder(embedder, cache, batch_texts=batch)
 
     def compact_cache(self) -> None:
         """Brings the embedding cache's many small files together; loses nothing."""

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from include.errors import ConfigurationError
 from include.settings import Budgets
 from include.wiring.chunkers import Chunkers
 
@@ -122,9 +121,8 @@ class Platform(Chunkers):
     @property
     def batch_filler(self) -> Filler:
         """The same through the provider's batches; it waits for them in this process."""
-        by_batch = self.by_batch
         approve = partial(self.require_approval, by_batch=True)
-        return replace(self.filler, require_approval=approve, by_batch=by_batch.embed)
+        return replace(self.filler, require_approval=approve, by_batch=self.by_batch.embed)
 
     @cached_property
     def by_batch(self) -> ByBatch:
@@ -132,14 +130,8 @@ class Platform(Chunkers):
         from include.batch_api.opening import open_work
         from include.stages.by_batch import ByBatch
 
-        chosen = self.settings.embedding
-        if chosen.provider != "openai":
-            raise ConfigurationError(
-                f"Only embedders behind an API (openai:…) have batches, RAG_EMBEDDER is "
-                f"{chosen.provider}:{chosen.name}: run without batch_api (--batch-api)."
-            )
         return ByBatch(
-            open_work(self.lake, self.remote, self.embedder, self.cache),
+            open_work(self.lake, self.embedder, self.cache),
             self.embedding_lease,
             self.embedding_cost,
             self.settings.budgets,
@@ -154,17 +146,18 @@ class Platform(Chunkers):
         from include.stages.maintain import Upkeep
 
         objects = self.lake.objects
-        small = (Ledger(objects), LakeResponses(objects), BatchUpkeep(objects))
+        small = (Ledger(objects), LakeResponses(objects), BatchUpkeep(objects), self.query_log)
         held, database = self.tables, self.database
         own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
         caches = [
             database.table(name, handle.schema, "text_hash")
             for name in database.names()
-            if name.startswith("embeddings_") and (handle := database.open(name)) is not None
+            if name.startswith(("embeddings_", "query_embeddings_"))
+            and (handle := database.open(name)) is not None
         ]
-        return Upkeep(
-            (*own, held.erasures, held.evaluations, held.enrichments, *caches, *small), self.store
-        )
+        own += (held.erasures, held.evaluations, held.enrichments)
+        own += (held.golden, held.golden_passages)
+        return Upkeep((*own, *caches, *small), self.store)
 
     def premises(self, before: datetime) -> Premises:
         """What verification looks at; `before` is the end of the retention."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from include.storage.lake import Lake
     from include.storage.lance import LanceDatabase
     from include.storage.publishing import PublishMarks
+    from include.storage.query_log import QueryLog
     from include.storage.registry import Registry
     from include.storage.s3_client import S3Access
     from include.storage.sections import SectionTexts
@@ -83,6 +84,13 @@ class Stores:
         from include.storage.publishing import PublishMarks
 
         return PublishMarks(self.lake.objects)
+
+    @cached_property
+    def query_log(self) -> QueryLog:
+        """What people search for, if that is to be kept; `note` each query of a person there."""
+        from include.storage.query_log import QueryLog
+
+        return QueryLog(lambda: self.lake.objects, self.settings.query_log.keeps)
 
     def adapt_index(self) -> None:
         """Gives the live index the columns of newly declared fields; otherwise does nothing.

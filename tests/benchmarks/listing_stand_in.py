@@ -1,8 +1,9 @@
 """A stand-in that answers ListObjectsV2 of one invented bucket, and nothing else, from two processes.
 
-    python -m tests.benchmarks.listing_stand_in KEYS EDITION MILLISECONDS
+    python -m tests.benchmarks.listing_stand_in KEYS EDITION MILLISECONDS LAYOUT
 
-Keys are `docs/000/report-0000000.html` … in a hundred folders. Edition 2 has one per cent of them
+Keys are `docs/000/report-0000000.html` … in a hundred folders, or `flat` in one: `docs/report-0000000.html`
+…, or `random`: `docs/<32 hexadecimal characters>.html`. Edition 2 has one per cent of them
 edited, one per cent gone and one per cent new. Every answer takes so many milliseconds longer, as
 S3's own do.
 """
@@ -10,6 +11,7 @@ S3's own do.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import multiprocessing
 import os
 import socket
@@ -18,20 +20,24 @@ from bisect import bisect_right
 from urllib.parse import parse_qs, quote, urlsplit
 
 FOLDERS, PAGE = 100, 1_000
+LAYOUTS = {
+    "folders": lambda number: f"docs/{number % FOLDERS:03d}/report-{number:07d}.html",
+    "flat": lambda number: f"docs/report-{number:07d}.html",
+    "random": lambda number: f"docs/{hashlib.md5(b'%d' % number).hexdigest()}.html",
+}
 _ENTRY = (
     "<Contents><Key>{0}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
     "<ETag>&quot;{1:032x}&quot;</ETag><Size>{2}</Size><StorageClass>STANDARD</StorageClass></Contents>"
 )
 
 
-def names(keys: int, edition: int) -> list[tuple[str, int]]:
+def names(keys: int, edition: int, layout: str = "folders") -> list[tuple[str, int]]:
     """Every key with the number that its ETag shows, sorted."""
     shift = keys // 100 if edition == 2 else 0
     found = []
     for number in range(shift, keys + shift):
-        folder = number % FOLDERS
         edited = edition == 2 and number // FOLDERS % 100 == 50
-        found.append((f"docs/{folder:03d}/report-{number:07d}.html", number * 2 + edited))
+        found.append((LAYOUTS[layout](number), number * 2 + edited))
     return sorted(found)
 
 
@@ -111,7 +117,7 @@ def _process(port: int, held: list[tuple[str, int]], seconds: float, parent: int
 def main() -> None:
     """Serves until it is killed."""
     keys, edition, milliseconds = map(int, sys.argv[1:4])
-    held = names(keys, edition)
+    held = names(keys, edition, sys.argv[4])
     with socket.socket() as chosen:
         chosen.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         chosen.bind(("127.0.0.1", 0))

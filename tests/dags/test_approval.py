@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from include.commands.ingest import plan
+from include.commands.ingest import plan, sync
 from include.commands.query import search, searcher
 from include.deployment import EnvironmentDeployment
 from include.settings import Settings
@@ -140,3 +140,35 @@ def test_below_the_threshold_nobody_is_asked(dags, paid, monkeypatch):
     monkeypatch.setenv("AIRFLOW_VAR_RAG_BUDGETS", json.dumps({"approval_usd": "1"}))
     run = dags["ingest_documents"].test()
     assert states(run) | {"approve": "success", "publish": "success"} == states(run)
+
+
+FORMS = {
+    "enrich_documents": {"most": 100, "again": False},
+    "answer_questions": {"uri": "", "questions": "Which words?", "prompt_version": "", "k": 3},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "asks"), [("enrich_documents", "describe"), ("answer_questions", "answer")]
+)
+def test_a_rejected_run_asks_no_chat_model_and_an_approved_one_does(
+    dags, paid, name, asks, monkeypatch
+):
+    models = {"RAG_EMBEDDER": "fake:32", "RAG_CHAT_MODEL": "openai:stand-in-chat"}
+    models |= {"RAG_ENRICH_MODELS": "openai:stand-in-chat"}
+    for variable, value in models.items():
+        monkeypatch.setenv(variable, value)
+    sync(platform((paid[0], paid[1] | models)))
+    with answering("Reject") as asked:
+        run = dags[name].test(run_conf=FORMS[name])
+    assert {states(run)[task] for task in ("approve", asks)} == {"skipped"}
+    assert str(run.state) == "success"
+    assert paid[0].rows() == []
+    (question,) = asked
+    assert "by openai:stand-in-chat?" in question["subject"]
+    assert "**cost, at most**" in question["body"]
+    paid[0].control(chat=[json.dumps({"topics": ["words"], "confidence": 0.9})] * 2)
+    with answering("Approve"):
+        run = dags[name].test(run_conf=FORMS[name])
+    assert {states(run)[task] for task in ("approve", asks)} == {"success"}
+    assert paid[0].rows()

@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TAGS = {"ingestion", "source", "index", "maintenance", "quality", "review", "backfill", "llm"}
 DAGS = [
     "sync_source", "watch_source", "ingest_documents", "maintain_index", "review_quarantine",
-    "reembed_corpus", "switch_index", "answer_questions", "enrich_documents",
+    "reembed_corpus", "switch_index", "answer_questions", "enrich_documents", "review_golden",
     "evaluate_retrieval", "evaluate_candidate",
 ]  # fmt: skip
 HEAVY = (

@@ -31,3 +31,16 @@ def test_embedding_goes_to_its_own_queue_or_template_only_when_asked(airflow_hom
         "queue": "gpu",
         "executor_config": {"pod_template_file": "/t.yaml"},
     }
+    assert placed(EmbedWorkers("", "", 4)) == {"max_active_tis_per_dagrun": 4}
+
+
+def test_a_backfill_embeds_after_what_is_ingested(dags):
+    from airflow.task.priority_strategy import validate_and_load_priority_weight_strategy as rule
+
+    ingests, backfills = (
+        dags[name].get_task("embed") for name in ("ingest_documents", "reembed_corpus")
+    )
+    assert ingests.pool == backfills.pool == "embedding"
+    assert rule(backfills.weight_rule) == rule("absolute")
+    assert backfills.priority_weight == 1
+    assert rule(ingests.weight_rule) == rule("downstream"), "1, and 1 for each task after it"

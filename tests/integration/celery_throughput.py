@@ -4,9 +4,11 @@ The services are those of `tests.integration.celery_run`. Each round overwrites 
 and ingests them: 16 embed tasks of some 200,000 tokens, in which the fake embedder spends a fixed amount of
 CPU time per text. One worker and two workers take turns; rounds are minutes long:
 
-    python -m tests.integration.celery_throughput [--port 15220] [--rounds 1] [--documents 660]
+    python -m tests.integration.celery_throughput [--port 15220] [--rounds 1] [--documents 660] [--cores 0.5]
 
-`share` is the CPU time the workers got of what their cores could have given: others compete for them.
+`share` is the CPU time the workers got of what they could have had: others compete for the cores. With
+`--cores` every worker gets so much of its core and no more, by the kernel's CPU controller: on a machine
+whose cores the services of the deployment need as well, the second worker then adds as much as the first.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ import random
 import statistics
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -31,6 +36,7 @@ from tests.integration.celery_run import (
     say,
     until,
 )
+from tests.integration.cpu_quota import join, quota
 from tests.s3.stores import Store
 from tools.airflow_api import AirflowApi
 
@@ -56,17 +62,24 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=15220)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--documents", type=int, default=660)
+    parser.add_argument("--cores", type=float, default=0)
     options = parser.parse_args()
     seconds: dict[int, list[float]] = {1: [], 2: []}
-    with deployed(options.port, CHARGE, **SETTINGS) as (deployment, airflow, store):
+    with ExitStack() as stack:
+        groups = {
+            number: stack.enter_context(quota(f"rag-worker{number}", options.cores))
+            for number in (range(2) if options.cores else ())
+        }
+        deployment, airflow, store = stack.enter_context(deployed(options.port, CHARGE, **SETTINGS))
         until(lambda: knows(airflow, "ingest_documents"), 300)
         airflow.patch("/dags/ingest_documents", {"is_paused": False})
-        deployment.worker(0)
+        start_worker(deployment, 0, groups)
         for number in range(options.rounds):
             # One after two in every other round, so that a machine that gets busier favours neither.
             for workers in (1, 2) if number % 2 == 0 else (2, 1):
                 put_documents(store, f"{number} {workers}", options.documents)
-                found = one_round(deployment, airflow, workers)
+                found = one_round(deployment, airflow, workers, groups)
+                found["share"] = round(found["share"] / (options.cores or 1), 2)
                 seconds[workers].append(found["seconds"])
                 say(json.dumps(found))
     one, two = (statistics.median(seconds[workers]) for workers in (1, 2))
@@ -74,10 +87,19 @@ def main() -> int:
     return 0 if one / two >= BAR else 1
 
 
-def one_round(deployment: Deployment, airflow: AirflowApi, workers: int) -> dict[str, Any]:
+def start_worker(deployment: Deployment, number: int, groups: Mapping[int, Path]) -> None:
+    """A worker on a core of its own, or in a share of it."""
+    deployment.worker(number)
+    if number in groups:
+        join(groups[number], deployment.running[f"worker{number}"].pid)
+
+
+def one_round(
+    deployment: Deployment, airflow: AirflowApi, workers: int, groups: Mapping[int, Path]
+) -> dict[str, Any]:
     """One ingestion with that many workers: what its embed stage took, and how busy the machine was."""
     if workers == 2:
-        deployment.worker(1)
+        start_worker(deployment, 1, groups)
         time.sleep(20)  # until it has imported everything and listens
     run = airflow.post("/dags/ingest_documents/dagRuns", {"logical_date": None})["dag_run_id"]
     path = f"/dags/ingest_documents/dagRuns/{run}"

@@ -109,3 +109,24 @@ def test_a_token_that_expires_in_the_middle_of_a_run_loses_nothing_and_pays_noth
     assert scene.found() == set(NAMES)
     assert not scene.embedded(failing) & scene.embedded(resumed)
     assert bool(scene.embedded(failing)) == where.startswith("tables")
+
+
+def test_a_range_of_keys_that_cannot_be_listed_stops_the_run_and_deletes_nothing(scene):
+    for number in range(12):
+        scene.put(f"page-{number:02d}", f"A document about page {number}.")
+    scene.sync()
+    scene.delete("apple")
+    platform = scene.platform()
+
+    def fail(params: dict[str, Any], **_: Any) -> None:
+        if params["Prefix"] == "docs/":
+            params["MaxKeys"] = 2
+            if "StartAfter" in params:
+                params["Bucket"] = "a-bucket-that-is-not"
+
+    platform.s3.client.meta.events.register("provide-client-params.s3.ListObjectsV2", fail)
+    with pytest.raises(ConfigurationError, match="no such bucket"):
+        sync(platform, Switches())
+    assert scene.found() == set(NAMES)
+    receipt = scene.sync()
+    assert (receipt["removed"], receipt["unchanged"]) == (1, 14)

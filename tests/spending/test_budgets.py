@@ -10,6 +10,8 @@ from functools import partial
 
 import pytest
 
+from include.commands import reembed as reembedding
+from include.commands import show
 from include.commands.ingest import plan, sync
 from include.commands.main import main
 from include.commands.reembed import reembed, target
@@ -204,6 +206,39 @@ def test_above_approval_usd_a_sync_pays_nothing_until_somebody_says_so(connected
     assert plan(connected(**APPROVAL)) == before
     receipt, status = sync(approving(connected(**APPROVAL), estimate))
     assert (receipt["cost_usd"], status) == (estimate, 0)
+
+
+LIMITED = budgets(approval_usd="0.0000001", daily_usd="0.0000003", run_usd="0.0000001")
+
+
+def test_a_plan_says_that_it_needs_approval_and_which_budgets_stop_it(connected, inbox):
+    (inbox / "a.txt").write_text("One document of nine words, each of which costs.")
+    free = plan(connected())
+    assert (free["approval_usd"], free["needs_approval"], free["stopped_by"]) == (None, False, [])
+    found = plan(connected(**LIMITED))
+    assert found["approval_usd"] == "0.0000001"
+    assert found["needs_approval"] is True
+    assert found["stopped_by"] == ["run_usd"]
+    assert f"--approve-usd {found['estimated_cost_usd']}" in show.plan(found)
+    assert "stopped by run_usd" in show.plan(found)
+    spent = connected(**LIMITED)
+    for _ in range(9):
+        spent.embedder.embed_query("word")
+    assert plan(connected(**LIMITED))["stopped_by"] == ["daily_usd", "run_usd"]
+    approved = plan(approving(connected(**LIMITED), found["estimated_cost_usd"]))
+    assert approved["needs_approval"] is False
+
+
+def test_a_plan_of_another_index_says_the_same(connected, inbox):
+    (inbox / "a.txt").write_text("One document of nine words, each of which costs.")
+    sync(connected(RAG_EMBEDDER="fake:32"))
+    other = target(
+        connected(RAG_EMBEDDER="fake:32", **LIMITED), "RAG_EMBEDDER=openai:stand-in-embed@32"
+    )
+    found = reembedding.plan(other)
+    assert (found["needs_approval"], found["stopped_by"]) == (True, ["run_usd"])
+    assert "1 of 1 documents are missing" in show.plan(found)
+    assert "`reembed` --approve-usd" in show.plan(found)
 
 
 def test_an_approval_of_less_than_the_estimate_is_none(connected, api, inbox):

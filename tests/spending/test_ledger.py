@@ -16,12 +16,13 @@ import pytest
 from include.errors import LakeError
 from include.spending.caller import Caller
 from include.spending.entries import DONE, RESERVED, Entry, Purpose, new_call_id
-from include.spending.ledger import SEGMENT_LINES, Ledger, total
+from include.spending.ledger import Ledger, total
 from include.spending.prices import Tokens
 from include.stages.maintain import compact
 from include.storage.objects import LocalObjects, ObjectStore
 from include.storage.s3_objects import S3Objects
 from include.storage.s3_place import S3Place
+from include.storage.segments import SEGMENT_LINES
 from tests.s3.stores import Store
 
 Opened = Callable[[], ObjectStore]
@@ -111,7 +112,7 @@ def test_forked_processes_write_segments_of_their_own(objects, opened):
         each.start()
     for each in others:
         each.join()
-    ledger._process = -1  # what a fork looks like to it
+    ledger.segments._process = -1  # what a fork looks like to it
     ledger.write(entry())
     assert len(read(objects)) == 162
 
