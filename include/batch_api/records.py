@@ -69,10 +69,12 @@ class BatchRecords:
         """The batch as it stands, or None when there is none."""
         return _read(self._objects, f"{self._folder}{key}.json")
 
-    def unfinished(self) -> list[Record]:
+    def unfinished(self) -> Iterator[Record]:
         """All that are not over, whoever planned them."""
-        found = (_read(self._objects, path) for path in self._objects.list(self._folder))
-        return [record for record in found if record and record.state != OVER]
+        for path in list(self._objects.list(self._folder)):
+            record = _read(self._objects, path)
+            if record is not None and record.state != OVER:
+                yield record
 
     def put(self, record: Record, **changes: Any) -> Record:
         """The record with these changes, written. Raises CommitConflictError if it is not as read."""

@@ -27,15 +27,20 @@ LONGEST_PLAN = timedelta(hours=48)
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """What a run still waits for: batches at the provider, and how many others are on the way."""
+    """What a run still waits for.
 
-    provider_ids: tuple[str, ...]
-    others: int
+    `provider_ids` are batches whose end is to be waited for, `planned` how many wait for room in the
+    provider's queue, `unknown` how many may have been created, which time will tell.
+    """
+
+    provider_ids: tuple[str, ...] = ()
+    planned: int = 0
+    unknown: int = 0
 
     @property
     def nothing(self) -> bool:
         """Whether all of its batches are over."""
-        return not (self.provider_ids or self.others)
+        return not (self.provider_ids or self.planned or self.unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +78,13 @@ class BatchWork:
 
         Raises BudgetError for what a budget does not allow, when nothing else is in flight.
         """
-        looked = [self._looked_at(record) for record in map(self.records.read, keys) if record]
-        for record in looked:
-            if record.state == PLANNED and self._has_room(record):
-                try:
-                    self.submitter.submit(record)
-                except BudgetError:
-                    if self._in_flight(keys).provider_ids:
-                        break
-                    raise
+        for key in keys:
+            self._look_at(key)
+        try:
+            self._submit(keys)
+        except BudgetError:
+            if not self._in_flight(keys).provider_ids:
+                raise
         return self._in_flight(keys)
 
     def release(self, keys: Sequence[str], texts: Collection[str]) -> None:
@@ -107,35 +110,49 @@ class BatchWork:
         return key
 
     def _in_flight(self, keys: Sequence[str]) -> InFlight:
-        found = [record for record in map(self.records.read, keys) if record]
-        ids = tuple(each.provider_id for each in found if each.state == SENT)
-        return InFlight(ids, sum(each.state in (PLANNED, SENDING) for each in found))
+        found = [(e.state, e.provider_id) for e in map(self.records.read, keys) if e]
+        states = [state for state, _ in found]
+        ids = [name for state, name in found if state == SENT]
+        if PLANNED in states:  # room comes when any batch ends, whosever it is
+            ids += [each.provider_id for each in self.records.unfinished() if each.state == SENT]
+        return InFlight(tuple(dict.fromkeys(ids)), states.count(PLANNED), states.count(SENDING))
 
-    def _looked_at(self, record: Record) -> Record:
-        self._require_there(record)
-        if record.state == SENDING:
-            record = self.submitter.recover(record)
-        return self.collector.collect(record) if record.state == SENT else record
+    def _look_at(self, key: str) -> None:
+        record = self.records.read(key)
+        if record is not None and record.state in (SENDING, SENT):
+            self._require_there(record)
+            if record.state == SENDING:
+                record = self.submitter.recover(record)
+            if record.state == SENT:
+                self.collector.collect(record)
+
+    def _submit(self, keys: Sequence[str]) -> None:
+        """Those that are planned, as long as the provider's queue takes them."""
+        most, waiting = self.limits.queue_tokens, 0
+        if most:
+            found = self.records.unfinished()
+            waiting = sum(each.tokens for each in found if each.state in (SENDING, SENT))
+        for key in keys:
+            record = self.records.read(key)
+            if record is None or record.state != PLANNED:
+                continue
+            if most and waiting and waiting + record.tokens > most:
+                return
+            self.submitter.submit(record)
+            waiting += record.tokens
 
     def _require_there(self, record: Record) -> None:
         """Another endpoint does not know the batch, which would seem to be lost."""
         here = self.provider.remote.endpoint.name
         there = (record.entry or {}).get("endpoint", here)
-        if record.state in (SENDING, SENT) and there != here:
+        if there != here:
             raise ConfigurationError(
                 f"The batch {record.provider_id or record.key} is at {there}, but the "
                 f"connection {CONNECTION} names {here}. Set it back until the batch is over."
             )
 
-    def _has_room(self, record: Record) -> bool:
-        most = self.limits.queue_tokens
-        if not most:
-            return True
-        waiting = [each for each in self.records.unfinished() if each.state in (SENDING, SENT)]
-        return not waiting or sum(each.tokens for each in waiting) + record.tokens <= most
-
     def _supersede_old(self) -> None:
         """A plan that nobody carried out for so long is of a run that died."""
-        for record in self.records.unfinished():
+        for record in list(self.records.unfinished()):
             if record.state == PLANNED and self.submitter.clock() - record.since > LONGEST_PLAN:
                 self.submitter.give_up(record, "superseded")

@@ -70,7 +70,8 @@ def go_on_with_batches(planned: Json) -> Json:
     endpoint = platform.remote.endpoint
     kept = ("organization", "project", "api_version")
     return {
-        "batch_ids": list(in_flight.provider_ids),
+        # What may have been created is looked for soon, not when some batch ends.
+        "batch_ids": [] if in_flight.unknown else list(in_flight.provider_ids),
         "url": endpoint.base_url,
         "options": {name: endpoint.options[name] for name in kept if name in endpoint.options},
         "seconds": platform.by_batch.work.limits.poll_seconds,

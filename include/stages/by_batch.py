@@ -91,7 +91,7 @@ class ByBatch:
         An error that a retry does not change gives up what was only planned: nobody waits for it.
         """
         if not batches:
-            return InFlight((), 0)
+            return InFlight()
         keys = artifacts.find_json(_KEYS)
         if keys is None:
             with self.lease(artifacts.run_id).held():

@@ -157,9 +157,9 @@ def test_maintenance_forgets_what_is_over_and_nothing_in_flight(connected, api):
     BatchUpkeep(platform.lake.objects).optimize(timedelta(days=7))
     BatchUpkeep(platform.lake.objects).optimize(timedelta(days=7))
     assert (records.read("old-1"), records.read("young-1").state) == (None, "over")
-    assert len(records.unfinished()) == 1
+    assert len(list(records.unfinished())) == 1
     BatchUpkeep(platform.lake.objects).optimize(timedelta(seconds=-9))
-    assert len(records.unfinished()) == 1
+    assert len(list(records.unfinished())) == 1
 
 
 def test_a_damaged_record_is_told_and_not_overwritten(connected, api):

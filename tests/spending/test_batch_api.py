@@ -77,7 +77,9 @@ def test_no_more_tokens_wait_at_the_provider_than_its_queue_takes(connected, api
     api.control(batch_seconds=0.3)
     run = Run(connected(POLL | {"batch_queue_tokens": 100}), "one", texts(40))
     first = run.step()
-    assert (len(first.provider_ids), first.others) == (1, 1)
+    assert (len(first.provider_ids), first.planned) == (1, 1)
+    other = Run(connected(POLL | {"batch_queue_tokens": 100}), "two", texts(20, 40)).step()
+    assert (other.provider_ids, other.planned) == (first.provider_ids, 1)
     assert (run.embed().batches, run.cached()) == (2, 40)
 
 
@@ -98,7 +100,7 @@ def test_what_a_batch_answered_before_its_end_is_kept_and_the_rest_is_left(conne
     require_paid_once(api, platform)
     (entry,) = entries(platform)
     assert (entry.status, entry.error) == ("ok", f"batch {end}")
-    assert platform.by_batch.work.records.unfinished() == []
+    assert list(platform.by_batch.work.records.unfinished()) == []
     platform.cached_embedder().embed_documents(run.wanted)
     assert run.cached() == 50
     again = Run(connected(POLL), "two", texts(50)).embed()
@@ -169,7 +171,7 @@ def test_what_a_budget_refused_is_nobody_elses_to_pay(connected, api):
     run = Run(connected(POLL, **budget), "one", texts(100))
     with pytest.raises(BudgetError):
         run.embed()
-    assert run.by_batch.work.records.unfinished() == []
+    assert list(run.by_batch.work.records.unfinished()) == []
     Run(connected(POLL), "two", texts(1)).embed()
     assert paid_texts(api) == texts(1)
 
@@ -181,10 +183,10 @@ def test_a_plan_that_was_not_carried_out_for_two_days_is_nobody_elses_to_pay(con
     work.plan(
         [[(text_hash(each), each) for each in run.wanted]], lambda key, group: run.batches[0].uri
     )
-    assert len(work.records.unfinished()) == 1
+    assert len(list(work.records.unfinished())) == 1
     Run(connected(POLL), "two", texts(1), later=timedelta(hours=49)).embed()
     assert paid_texts(api) == texts(1)
-    assert work.records.unfinished() == []
+    assert list(work.records.unfinished()) == []
 
 
 def test_an_endpoint_without_batches_is_told_and_nothing_is_spent(connected, api):

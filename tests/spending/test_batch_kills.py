@@ -89,7 +89,7 @@ def test_what_may_exist_is_submitted_again_only_after_it_was_looked_for_long_eno
     platform = connected(POLL)
     run = Run(platform, "one", texts(9))
     for _ in range(3):
-        assert (run.step().others, created(platform)) == (1, 0)
+        assert (run.step().unknown, created(platform)) == (1, 0)
     later = Run(connected(POLL), "one", texts(9), later=HOUR)
     assert (later.embed().left, created(platform)) == (0, 1)
     require_paid_once(api, platform)
