@@ -42,7 +42,7 @@ def paid(environment, inbox, tmp_path, monkeypatch) -> Iterator[tuple[Running, P
         platform.close()
 
 
-def test_a_fill_waits_for_its_batch_and_embeds_nothing_by_single_calls(dags, paid, caplog):
+def test_a_fill_waits_for_its_batch_and_a_model_without_batches_is_refused(dags, paid, caplog):
     api, target = paid
     assert run(dags["ingest_documents"])[0] == "success"
     api.control(batch_seconds=0.5)
@@ -55,26 +55,11 @@ def test_a_fill_waits_for_its_batch_and_embeds_nothing_by_single_calls(dags, pai
     (entry,) = target.spending.ledger.entries(target.spending.clock().date())
     assert (entry.caller.dag, entry.caller.task) == ("reembed_corpus", "by_batch")
     assert KEY not in caplog.text
-
-
-def test_a_failed_batch_is_left_to_single_calls(dags, paid):
-    api, target = paid
-    run(dags["ingest_documents"])
-    api.control(batch_ends=["failed"])
-    state, tasks = run(dags["reembed_corpus"], **FORM, batch_api=True)
-    assert (state, states(tasks, "publish")) == ("success", {"success"})
-    assert submitted(api) == set()
-    assert len(api.rows(charged=True)) == 1
-    assert target.registry.get(target.index_name).state == "candidate"
-
-
-def test_a_model_without_batches_is_refused_before_anything_is_done(dags, paid):
-    run(dags["ingest_documents"])
-    before = paid[1].registry.indexes()
-    state, tasks = run(dags["reembed_corpus"], **FORM | {"target": "RAG_EMBEDDER=fake:48"}, batch_api=True)  # fmt: skip
+    before = target.registry.indexes()
+    local = FORM | {"target": "RAG_EMBEDDER=fake:48", "batch_api": True}
+    state, tasks = run(dags["reembed_corpus"], **local)
     assert (state, states(tasks, "plan")) == ("failed", {"failed"})
-    assert tasks["plan"][0].try_number == 1
-    assert paid[1].registry.indexes() == before
+    assert target.registry.indexes() == before
 
 
 def test_the_trigger_keeps_the_key_out_of_what_airflow_stores(paid):
