@@ -54,6 +54,11 @@ class BatchWork:
     collector: Collector
     limits: Limits
 
+    def look_at_all(self) -> None:
+        """Ends what is over at the provider, also batches that nobody waits for any more."""
+        for record in self.records.unfinished():
+            self._look_at(record.key)
+
     def plan(self, parts: Iterable[Texts], keep: Callable[[str, Group], str]) -> list[str]:
         """The batches that hold these texts: those of other runs, and new ones for the rest.
 

@@ -90,15 +90,10 @@ class ByBatch:
 
         An error that a retry does not change gives up what was only planned: nobody waits for it.
         """
-        if not batches:
-            return InFlight()
         keys = artifacts.find_json(_KEYS)
         if keys is None:
-            with self.lease(artifacts.run_id).held():
-                keys = self.work.plan(
-                    self._missing(batches, artifacts),
-                    lambda key, group: artifacts.write(f"{_KEYS}/{key}", _frame(group)),
-                )
+            self.work.look_at_all()
+            keys = self._plan(batches, artifacts) if batches else []
             artifacts.write_json(_KEYS, keys)
         try:
             return self.work.advance(keys)
@@ -119,6 +114,13 @@ class ByBatch:
             planned = self.cost(sum(each.tokens for each in batches), by_batch=True)
             require_rest(spent, self.cost(tokens), approved_usd=planned, budgets=self.budgets)
             return BatchesDone(len(keys), f"{spent:f}", left)
+
+    def _plan(self, batches: Sequence[Batch], artifacts: Artifacts) -> list[str]:
+        with self.lease(artifacts.run_id).held():
+            return self.work.plan(
+                self._missing(batches, artifacts),
+                lambda key, group: artifacts.write(f"{_KEYS}/{key}", _frame(group)),
+            )
 
     def _missing(self, batches: Sequence[Batch], artifacts: Artifacts) -> Iterator[Texts]:
         for texts in self._absent(batches, artifacts):

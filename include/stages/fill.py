@@ -57,10 +57,12 @@ class Filler:
     def fill(self, work: Share, artifacts: Artifacts, bar: Bar = _no_bar) -> Filled:
         """Does the share in this process: embeds what no other run embeds meanwhile."""
         accepted = prepare_share(work, self.chunker, self.destination, artifacts)
-        if (planned := self.batches(accepted)).batches:
+        planned = self.batches(accepted)
+        if planned.batches:
             self.require_approval(planned.tokens)
-            if self.by_batch is not None:
-                self.by_batch(planned.batches, artifacts)
+        if self.by_batch is not None:
+            self.by_batch(planned.batches, artifacts)
+        if planned.batches:
             with self.lease(artifacts.run_id).held():
                 to_embed = self.batches(accepted)
                 with bar(to_embed.texts) as advance:

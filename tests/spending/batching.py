@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
@@ -133,6 +135,15 @@ def doomed(run: Run, number: int, moment: str) -> Run:
 
 def entries(platform: Platform) -> list[Entry]:
     return list(platform.spending.ledger.entries(today_utc()))
+
+
+def left_of(platform: Platform, scope: str) -> dict[str, Any]:
+    """What the budgets of the day, or of runs, have spent and set aside in all."""
+    objects = platform.lake.objects
+    paths = [path for path in objects.list("budgets/") if scope in path]
+    held = [json.loads(stored.data) for path in paths if (stored := objects.read(path))]
+    reserved = {name: cost for each in held for name, cost in each["reserved"].items()}
+    return {"spent": sum(Decimal(each["spent"]) for each in held), "reserved": reserved}
 
 
 def paid_texts(api: Running) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,18 +17,12 @@ from tests.spending.batching import (
     PRICE,
     Run,
     entries,
+    left_of,
     paid_texts,
     require_paid_once,
     submitted,
     texts,
 )
-
-
-def left_of(platform, scope: str) -> dict[str, Any]:
-    """What the budget's object holds."""
-    found = [each for each in platform.lake.objects.list("budgets/") if scope in each]
-    held = json.loads(platform.lake.objects.read(found[0]).data) if found else {"reserved": {}}
-    return held | {"spent": Decimal(held.get("spent", 0))}
 
 
 def test_a_batch_leaves_the_same_vectors_as_single_calls_at_half_the_price(connected, api):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -11,7 +10,6 @@ import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from include.commands.reembed import plan, reembed
 from include.errors import ConfigurationError
 from include.indexes import of_values
 from include.settings import REPOSITORY
+from include.spending.caller import Caller
 from tests.spending.batching import (
     POLL,
     PRICE,
@@ -28,6 +27,7 @@ from tests.spending.batching import (
     Run,
     doomed,
     entries,
+    left_of,
     require_paid_once,
     submitted,
     texts,
@@ -50,18 +50,23 @@ def test_a_kill_at_any_write_is_made_good_by_another_process(connected, api, tmp
         lake = {"RAG_LAKE_URI": (tmp_path / f"lake-{number}").as_uri()}
         meter = tmp_path / f"meter-{number}.jsonl"
         api.control(begin=str(meter))
-        first = Run(connected(POLL, **BUDGETS, **lake), "one", texts(9))
+        first = connected(POLL, **BUDGETS, **lake)
+        first.caller = Caller(run="one")
         try:
-            doomed(first, number, moment).embed()
+            doomed(Run(first, "one", texts(9)), number, moment).embed()
         except Killed:
             pass
         else:
             break
         other = connected(POLL, **BUDGETS, **lake)
+        other.caller = Caller(run="two")
         run = Run(other, "two" if number % 2 else "one", texts(9), later=HOUR)
         assert (run.embed().left, run.cached()) == (0, 9), number
         assert created(other) == 1, number
         require_paid_once(replace(api, meter=meter), other)
+        for scope in ("day", "run"):
+            counted = left_of(other, scope)
+            assert (counted["spent"], counted["reserved"]) == (45 * PRICE / 2, {}), number
     assert number > 8
 
 
@@ -155,9 +160,8 @@ def test_two_processes_that_collect_the_same_batch_settle_it_once(connected, api
         worker.join()
     require_paid_once(api, platform)
     assert created(platform) == 1
-    paths = [each for each in platform.lake.objects.list("budgets/") if "day" in each]
-    held = json.loads(platform.lake.objects.read(paths[0]).data)
-    assert (Decimal(held["spent"]), held["reserved"]) == (1_000 * PRICE / 2, {})
+    counted = left_of(platform, "day")
+    assert (counted["spent"], counted["reserved"]) == (1_000 * PRICE / 2, {})
 
 
 def test_a_command_killed_while_it_waits_is_gone_on_with_by_the_next(
