@@ -28,7 +28,7 @@ from airflow.sdk import PartitionedAssetTimetable, dag, get_current_context, tas
 from include.orchestration import judging
 from include.orchestration.assets import CHUNK_INDEX, INDEX_CANDIDATE
 from include.orchestration.defaults import EMBED, LIGHT, SHARED, START
-from include.orchestration.params import INDEX, PROMOTE, WHY
+from include.orchestration.params import INDEX, OPTIONS, PROMOTE, WHY
 from include.orchestration.review import PlainHITLOperator
 
 SETTINGS: dict[str, Any] = {
@@ -38,7 +38,7 @@ SETTINGS: dict[str, Any] = {
     "tags": ["index", "quality", "review"],
     "doc_md": __doc__,
     "default_args": SHARED,
-    "params": {"index": INDEX, "promote": PROMOTE},
+    "params": {"index": INDEX, "promote": PROMOTE, "options": OPTIONS},
 }
 
 

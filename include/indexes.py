@@ -9,12 +9,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import warn
 from include.retrieval.search import Searcher
 from include.wiring import Platform
+
+if TYPE_CHECKING:
+    from include.storage.registry import Index
 
 
 def of_values(platform: Platform, values: Mapping[str, str]) -> Platform:
@@ -51,7 +54,15 @@ def read_values(text: str) -> Mapping[str, str]:
 def of_index(platform: Platform, name: str | None = None) -> Platform:
     """The platform with embedder and chunker of a registered index, by default of the live one."""
     index = platform.registry.get(name) if name else platform.registry.live()
-    return platform if index is None else of_values(platform, index.settings)
+    return platform if index is None else of_values(platform, values_of(index))
+
+
+def values_of(index: Index) -> Mapping[str, str]:
+    """The `RAG_*` values that make a registered index; none where nobody wrote them down.
+
+    An index that was registered before there was a choice stores its vectors as they are.
+    """
+    return {"RAG_INDEX_VECTORS": index.vectors, **index.settings} if index.settings else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +115,11 @@ def following(platform: Platform) -> Platform:
         return platform
     if platform.index_name not in platform.registry.read().indexes:
         return platform
-    followed = of_values(platform, live.settings)
+    followed = of_values(platform, values_of(live))
     if followed is not platform:
-        assignments = " ".join(f"{name}='{value}'" for name, value in live.settings.items())
+        assignments = " ".join(f"{name}='{value}'" for name, value in values_of(live).items())
         warn(
-            f"{live.name!r} is live, RAG_EMBEDDER and RAG_CHUNK_* name {platform.index_name!r}. What "
+            f"{live.name!r} is live, RAG_EMBEDDER, RAG_INDEX_VECTORS and RAG_CHUNK_* name {platform.index_name!r}. What "
             f"is live decides; to make it permanent, set {assignments}."
         )
     return followed
@@ -126,7 +137,7 @@ def keep_others(platform: Platform, run_id: str, documents: Collection[str]) -> 
         kept = index.state in ("building", "candidate", "live") and index.settings
         if not kept or index.name == platform.index_name:
             continue
-        other = of_values(platform, index.settings)
+        other = of_values(platform, values_of(index))
         try:
             artifacts = other.artifacts(f"{run_id}/{index.name}")
             work = share(other.destination, artifacts, only=documents)

@@ -14,12 +14,15 @@ from typing import Any
 from include.documents import digest
 from include.evaluation.assess import Assessment, Terms, assess
 from include.evaluation.history import latest_state, questions_hash, remember, trend
+from include.evaluation.options import Measured, Option, parse
 from include.evaluation.questions import Question, load_questions
 from include.evaluation.report import Findings, page
+from include.evaluation.representing import Traffic
 from include.evaluation.synthetic import generate
+from include.golden.drift import DAYS, measure
 from include.golden.kept import FEWEST, accepted
 from include.golden.titles import titled_documents
-from include.indexes import searcher
+from include.indexes import of_index, searcher
 from include.retrieval.search import Mode
 from include.settings import REPOSITORY
 from include.storage.lake import path_name
@@ -33,16 +36,29 @@ SYNTHETIC_QUESTIONS = 200
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An evaluation with everything that a page shows of it; `report` is where the lake has it."""
+    """An evaluation with everything that a page shows of it; `report` is where the lake has it.
+
+    `traffic` are the real queries of the last days, where they are logged.
+    """
 
     run_id: str
     assessment: Assessment
     html: str
     report: str
+    traffic: Traffic | None = None
+    options: Sequence[Measured] = ()
 
     def as_json(self) -> Json:
-        """The evaluation as JSON values."""
-        return {"run_id": self.run_id, **self.assessment.as_json(), "report": self.report}
+        """The evaluation as JSON values; `options` only where some were tried."""
+        traffic = self.traffic.as_json() if self.traffic else None
+        tried = {"options": [each.as_json() for each in self.options]} if self.options else {}
+        return {
+            "run_id": self.run_id,
+            **self.assessment.as_json(),
+            "report": self.report,
+            "traffic": traffic,
+            **tried,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +67,9 @@ class Asked:
 
     `baseline` are the metrics of an earlier evaluation, for an index that stands alone; without,
     `with_history` takes those of the last one with the same questions. `state` is that of the
-    index (`state_of`), kept to tell whether there is anything new to find.
+    index (`state_of`), kept to tell whether there is anything new to find. Real queries of the last
+    `traffic_days` are compared with the questions.
+    `options` are to be tried, as `evaluation.options.parse` reads them; None: none.
     """
 
     index: str | None = None
@@ -60,6 +78,8 @@ class Asked:
     baseline: Mapping[str, float] | None = None
     with_history: bool = False
     state: str = ""
+    traffic_days: int = DAYS
+    options: str | None = None
 
 
 def judge(platform: Platform, questions: Sequence[Question], asked: Asked, run_id: str) -> Judged:
@@ -71,17 +91,48 @@ def judge(platform: Platform, questions: Sequence[Question], asked: Asked, run_i
     if asked.against is not None:
         theirs = searcher(platform, None if asked.against == "live" else asked.against)
     terms = Terms(questions, asked.mode, None if theirs else baseline)
+    tried: Sequence[Measured] = ()
+    if asked.options is not None:
+        tried = try_options(of_index(platform, asked.index), asked, questions)
     found = assess(platform.tables, searcher(platform, asked.index), terms, theirs=theirs)
     path = f"evaluations/{path_name(run_id)}.html"
+    texts = [each.question for each in questions]
+    traffic = measure(platform, texts, index=asked.index, days=asked.traffic_days)
     report: Json = {"run_id": run_id, **found.as_json(), "report": platform.lake.files.uri(path)}
-    remember(platform.tables, {**report, "state": asked.state}, asked=name, run_id=run_id, at=now)
-    html = page(Findings(found, terms, trend(platform.tables, name, asked.mode), run_id, now))
+    # What people asked is kept as long as the log, and no longer.
+    held = {"state": asked.state, "traffic": traffic and traffic.without_texts().as_json()}
+    remember(platform.tables, report | held, asked=name, run_id=run_id, at=now)
+    past = trend(platform.tables, name, asked.mode)
+    html = page(Findings(found, terms, past, run_id, now, traffic, tried))
     platform.lake.objects.write(path, html.encode())
     if theirs is not None:
         kept = ("run_id", "against", "verdict", "reasons", "metrics", "baseline", "report")
         verdict = {key: report[key] for key in kept} | {"at": now.isoformat()}
         platform.registry.update(found.candidate.index, evaluation=verdict)
-    return Judged(run_id, found, html, report["report"])
+    return Judged(run_id, found, html, report["report"], traffic, tried)
+
+
+def try_options(
+    platform: Platform, asked: Asked, questions: Sequence[Question]
+) -> Sequence[Measured]:
+    """Measures dimensions and forms for the vectors of an index; `platform` is that of the index."""
+    from include.embedding.cache import EmbeddingCache
+    from include.embedding.shortened import whole
+    from include.evaluation.trial import Trial
+
+    embedder, (model, can_be_cut) = whole(platform.embedder), platform.whole_model
+    identity = embedder.identity
+    options = parse(asked.options or "", identity.dimensions, can_be_cut=can_be_cut)
+    trial = Trial(
+        index=asked.index or platform.live_index(),
+        store=platform.store,
+        database=platform.database,
+        cache=EmbeddingCache(platform.database, identity),
+        embedder=embedder,
+        model=model,
+        now=Option(platform.embedder.identity.dimensions, platform.settings.embedding.vectors),
+    )
+    return trial.run(options, questions, asked.mode)
 
 
 def to_judge(platform: Platform, told: Collection[str], *, by_hand: bool) -> Asked:

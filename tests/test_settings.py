@@ -40,6 +40,10 @@ def test_an_empty_environment_gives_the_documented_defaults():
         ("RAG_LLM_REQUESTS_PER_MINUTE", "-1", "from 0"),
         ("RAG_LLM_TOKENS_PER_MINUTE", "many", "whole number"),
         ("RAG_RESPONSE_CACHE_SECONDS", "1.5", "whole number"),
+        ("RAG_SEMANTIC_CACHE", "yes", "from 0 to 1"),
+        ("RAG_SEMANTIC_CACHE", "nan", "from 0 to 1"),
+        ("RAG_SEMANTIC_CACHE", "1.1", "from 0 to 1"),
+        ("RAG_SEMANTIC_CACHE", "0.5", "0 .off. or a cosine from 0.8 to 1, is 0.5"),
         ("RAG_EMBEDDER_PRECISION", "fp16", "fp32, int8"),
         ("RAG_VECTOR_STORE", "faiss", "lancedb"),
         ("RAG_SOURCE_URI", "data/inbox", "file:///absolute/path"),
@@ -154,3 +158,11 @@ def test_a_watch_that_could_not_work_is_refused_by_name(given, named):
 
 def test_a_laptop_watches_nothing():
     assert Settings.from_environment({}).watch.mode == "none"
+
+
+def test_a_semantic_cache_that_could_keep_nothing_is_refused():
+    on = {"RAG_SEMANTIC_CACHE": "0.95"}
+    assert Settings.from_environment(on).llm.semantic_cache == 0.95
+    assert Settings.from_environment({}).llm.semantic_cache == 0
+    with pytest.raises(ConfigurationError, match="RAG_RESPONSE_CACHE_SECONDS is 0"):
+        Settings.from_environment(on | {"RAG_RESPONSE_CACHE_SECONDS": "0"})

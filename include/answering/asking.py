@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from include.answering.reuse import Similar
+from include.answering.scope import scope_of
+from include.answering.traces import find_trace, keep_trace, stored_trace
 from include.documents import digest
-from include.errors import ConfigurationError, PlatformError
+from include.embedding.last_query import LastQuery
+from include.errors import PlatformError
 from include.indexes import EVERYTHING, Narrowing, searcher
+from include.llm.questions import keepable
 from include.retrieval.answers import Trace
 from include.retrieval.extractive import ExtractiveAnswerer
 from include.retrieval.generative import RESCUED, GenerativeAnswerer, Render
 from include.wiring import Platform
+
+__all__ = [
+    "PLAINLY",
+    "PROMPT",
+    "Answerer",
+    "Asking",
+    "Similar",
+    "answerer",
+    "ask",
+    "find_trace",
+    "prompt_of",
+    "replay",
+    "similar",
+    "stored_trace",
+    "subject_of",
+]
 
 Json = dict[str, Any]
 Answerer = ExtractiveAnswerer | GenerativeAnswerer
@@ -26,12 +45,14 @@ class Asking:
     """How questions are asked. `prompt` is a version or a label; None is what production has.
 
     After an error of `rescued` a model's answer is replaced by extracts, labelled so; others raise.
+    A `fresh` answer is none that was given to a similar question.
     """
 
     k: int = 10
     narrowing: Narrowing = EVERYTHING
     prompt: str | None = None
     rescued: tuple[type[PlatformError], ...] = RESCUED
+    fresh: bool = False
 
 
 PLAINLY = Asking()
@@ -43,6 +64,8 @@ def answerer(platform: Platform, asking: Asking = PLAINLY) -> Answerer:
     Raises ConfigurationError as `searcher`, and for a prompt that there is not.
     """
     chosen, sections = searcher(platform, None, asking.narrowing), platform.section_text
+    if platform.settings.llm.semantic_cache:
+        chosen = replace(chosen, embedder=LastQuery(chosen.embedder))
     extracts, chat = ExtractiveAnswerer(chosen, section_text=sections), platform.chat_model
     if asking.prompt is not None:
         platform.prompts.find(PROMPT, asking.prompt)
@@ -55,30 +78,31 @@ def answerer(platform: Platform, asking: Asking = PLAINLY) -> Answerer:
 
 
 def ask(platform: Platform, who: Answerer, question: str, asking: Asking = PLAINLY) -> Trace:
-    """The answer inside its trace, which is kept in the lake."""
-    trace = replace(who.ask(question, asking.k), narrowed=asking.narrowing.as_json())
-    body = json.dumps(trace.as_json(), ensure_ascii=False, indent=1).encode("utf-8")
-    platform.lake.objects.write(_path(trace.trace_id), body)
+    """The answer inside its trace, which is kept in the lake.
+
+    With RAG_SEMANTIC_CACHE it may be one that was given to a question that asks the same.
+    """
+    before = similar(platform, who, question, asking)
+    found = before.find() if before and not asking.fresh else None
+    trace = replace(found or who.ask(question, asking.k), narrowed=asking.narrowing.as_json())
+    keep_trace(platform, trace)
+    if before:
+        before.keep(trace)
     return trace
 
 
-def stored_trace(platform: Platform, trace_id: str) -> Json:
-    """The whole chain behind an answer. Raises ConfigurationError for an unknown id."""
-    found = find_trace(platform, trace_id)
-    if found is None:
-        raise ConfigurationError(
-            f"There is no trace {trace_id!r} in {platform.settings.lake_uri}: `ask` prints the id "
-            f"of each answer."
-        )
-    return found
+def similar(platform: Platform, who: Answerer, question: str, asking: Asking) -> Similar | None:
+    """Where the question may find an answer, and leave its own; `ask` does both.
 
-
-def find_trace(platform: Platform, trace_id: str) -> Json | None:
-    """A stored trace; None when there is none, or no longer."""
-    known = re.fullmatch(r"[0-9a-f-]{36}", trace_id)
-    stored = platform.lake.objects.read(_path(trace_id)) if known else None
-    found: Json | None = json.loads(stored.data) if stored else None
-    return found
+    None without a threshold in the settings, without a chat model (extracts cost nothing), and for
+    a question that is empty or too long to keep. The question has to say by itself what it asks.
+    """
+    off = not platform.settings.llm.semantic_cache
+    if off or not isinstance(who, GenerativeAnswerer) or not keepable(question):
+        return None
+    prompt = (PROMPT, *prompt_of(platform, question, asking.prompt))
+    scope = scope_of(platform, who, asking, prompt)
+    return Similar(platform, who, question, who.searcher.embedder.embed_query(question), scope)
 
 
 def replay(platform: Platform, trace_id: str) -> Json:
@@ -89,7 +113,8 @@ def replay(platform: Platform, trace_id: str) -> Json:
     """
     then = stored_trace(platform, trace_id)
     prompt = then["answer"]["prompt"]
-    asking = Asking(then["k"], _narrowing(then["narrowed"]), prompt and prompt["version"])
+    version = prompt and prompt["version"]
+    asking = Asking(then["k"], _narrowing(then["narrowed"]), version, fresh=True)
     who = answerer(platform, asking)
     now = ask(platform, who, then["question"], asking).as_json()
     answer: Any = now["answer"]
@@ -132,7 +157,3 @@ def _places(trace: Json) -> list[tuple[object, ...]]:
 def _version(trace: Json) -> tuple[object, ...]:
     prompt = trace["answer"]["prompt"] or {}
     return tuple(prompt.get(key) for key in ("name", "version", "hash"))
-
-
-def _path(trace_id: str) -> str:
-    return f"traces/{trace_id}.json"

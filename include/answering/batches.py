@@ -130,14 +130,14 @@ def collect(platform: Platform, asking: Asking, artifacts: Artifacts) -> Json:
 
 _FLAT = pl.Schema(
     {name: pl.String() for name in ("id", "question", "answer", "citations", "model",
-     "prompt_version", "prompt_hash", "index", "cost_usd", "trace_id", "problems")}
+     "prompt_version", "prompt_hash", "index", "cost_usd", "trace_id", "cached_from", "problems")}
 )  # fmt: skip
 
 
 def _row(row: Json, answer: Json | None) -> Json:
     answer = answer or {}
     prompt = answer.get("prompt") or {}
-    told = ("answer", "model", "index", "cost_usd", "trace_id")
+    told = ("answer", "model", "index", "cost_usd", "trace_id", "cached_from")
     return {
         **row,
         **{name: answer.get(name) for name in told},

@@ -108,7 +108,7 @@ def grade(
     scores: list[list[dict[str, float | None]]] = []
     rows = []
     for version in versions:
-        asking = Asking(k, prompt=version, rescued=())
+        asking = Asking(k, prompt=version, rescued=(), fresh=True)
         who, ours = answerer(platform, asking), []
         cost = Decimal(0)
         for question in questions:

@@ -28,6 +28,9 @@ def add_commands(add: Add) -> None:
     ask.add_argument("text")
     ask.add_argument("-k", type=int, default=10, help="how many chunks to read (default 10)")
     ask.add_argument("--prompt-version", metavar="V", help=_PROMPT_VERSION)
+    ask.add_argument(
+        "--fresh", action="store_true", help="not an answer that a similar question got before"
+    )
     for command in (search, ask):
         _add_narrowing(command)
     answer = add(
@@ -60,12 +63,10 @@ def _search(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
 
 
 def _ask(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
-    from include.commands.query import ask
+    from include.commands.query import Asking, answered
 
-    narrowing = _narrowing(chosen)
-    return ask(
-        platform, chosen.text, k=chosen.k, narrowing=narrowing, prompt=chosen.prompt_version
-    ), 0
+    asking = Asking(chosen.k, _narrowing(chosen), chosen.prompt_version, fresh=chosen.fresh)
+    return answered(platform, chosen.text, asking), 0
 
 
 def _answer(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:

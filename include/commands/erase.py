@@ -59,6 +59,7 @@ def erase(
         unfinished_too=switches.unfinished_runs,
         settle=lambda: time.sleep(settle_seconds),
         forget_answers=platform.responses.clear,
+        forget_questions=platform.questions.clear,
     )
     receipt = erase_document(
         uri, within, now=datetime.now(UTC), names=found.names, derived=_sentences(platform)

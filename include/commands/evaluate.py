@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import ConfigurationError
+from include.golden.drift import DAYS
 from include.judging import Asked as Judging
 from include.judging import golden_questions, judge
 from include.retrieval.search import Mode
@@ -21,7 +22,8 @@ class Asked:
     """What is evaluated: an index (the live one by default), and what it is held against.
 
     `baseline` is a file with the JSON of an earlier evaluation; `against` is `live` or an index.
-    `report` is a file for the HTML page.
+    `report` is a file for the HTML page, `options` what is tried beside it: fewer dimensions, fewer
+    bits. Real queries of the last `traffic_days` are looked at.
     """
 
     questions: Path | None = None
@@ -30,6 +32,8 @@ class Asked:
     baseline: Path | None = None
     against: str | None = None
     report: Path | None = None
+    traffic_days: int = DAYS
+    options: str | None = None
 
 
 def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
@@ -39,6 +43,8 @@ def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
     """
     if asked.against and asked.baseline:
         raise ConfigurationError("evaluate takes --against or --baseline, not both.")
+    if asked.traffic_days < 1:
+        raise ConfigurationError(f"--traffic-days should be >= 1, is {asked.traffic_days}.")
     platform.live_index()
     questions = golden_questions(platform, asked.questions)
     if not questions:
@@ -47,7 +53,14 @@ def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
             "Name a file of golden questions with --questions or RAG_GOLDEN_QUESTIONS."
         )
     baseline = _metrics(asked.baseline) if asked.baseline else None
-    judging = Judging(asked.index, asked.against, asked.mode, baseline)
+    judging = Judging(
+        asked.index,
+        asked.against,
+        asked.mode,
+        baseline,
+        traffic_days=asked.traffic_days,
+        options=asked.options,
+    )
     judged = judge(platform, questions, judging, new_run_id())
     answer = judged.as_json()
     if asked.report:

@@ -33,6 +33,19 @@ def add_commands(add: Add) -> None:
     )
     _add_judging(evaluate)
     evaluate.add_argument("--report", type=Path, help="write an HTML page to this file")
+    evaluate.add_argument(
+        "--traffic-days",
+        type=int,
+        default=30,
+        help="compare with real queries of so many days, where they are logged (default 30)",
+    )
+    evaluate.add_argument(
+        "--options",
+        nargs="?",
+        const="",
+        metavar="LIST",
+        help="also measure fewer dimensions and bits, as in @256,int8,@256+int8 (default: the usual)",
+    )
     add_golden(add)
     compare = add(
         "compare-chunkers",

@@ -16,7 +16,16 @@ from include.storage.query_log import Outcome
 from include.wiring import Platform
 
 Json = dict[str, Any]
-__all__ = ["Narrowing", "ask", "logged_search", "search", "searcher", "trace"]
+__all__ = [
+    "Asking",
+    "Narrowing",
+    "answered",
+    "ask",
+    "logged_search",
+    "search",
+    "searcher",
+    "trace",
+]
 
 
 def search(chosen: Searcher, text: str, *, k: int = 10, mode: Mode = "hybrid") -> Json:
@@ -51,17 +60,21 @@ def ask(
     narrowing: Narrowing = EVERYTHING,
     prompt: str | None = None,
 ) -> Json:
-    """An answer from the documents with its citations; its trace is kept in the lake.
+    """An answer from the documents with its citations; its trace is kept in the lake."""
+    return answered(platform, text, Asking(k, narrowing, prompt))
+
+
+def answered(platform: Platform, text: str, asking: Asking) -> Json:
+    """`ask` as `asking` says; `cached_question` is the one that the answer was given to before.
 
     The question goes into the log of queries, if there is one.
     """
     platform.caller = Caller(task="ask")
-    asking = Asking(k, narrowing, prompt)
     trace = asking_.ask(platform, asking_.answerer(platform, asking), text, asking)
     scores = [hit.score for hit in trace.hits]
-    outcome = Outcome("ask", trace.answer.index, trace.mode, k, scores, trace.seconds)
+    outcome = Outcome("ask", trace.answer.index, trace.mode, asking.k, scores, trace.seconds)
     platform.query_log.note(text, outcome)
-    return trace.answer.as_json()
+    return trace.answer.as_json() | {"cached_question": trace.cached_question}
 
 
 def trace(platform: Platform, trace_id: str, *, replay: bool = False) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -101,6 +101,11 @@ def answer(answer: Json) -> str:
         how += "; no chat model is configured"
     if answer["model"] != "extractive":
         how = f"by {answer['model']}"
+    if answer["cached_from"]:
+        how += (
+            f'; given before to "{answer["cached_question"]}", cosine {answer["cosine"]:.3f}, '
+            f"trace {answer['cached_from']}"
+        )
     parts = [answer["answer"], *(["Sources:", *sources] if sources else [])]
     parts += [f"Note: {problem}" for problem in answer["problems"]]
     parts.append(
@@ -208,10 +213,33 @@ def evaluation(answer: Json) -> str:
         for name, value in answer["metrics"].items()
     ]
     lines += [f"- {each}" for each in answer["reasons"]]
+    if traffic := answer.get("traffic"):
+        lines.append(f"{traffic['queries']} real queries: {traffic['note']}")
+        lines += [f"  {each['queries']} × {each['text']!r}" for each in traffic["suggestions"]]
+    lines += _options(answer.get("options", []))
     lines += [f"Report: {answer['report']}"] if "report" in answer else []
     return "\n".join(
         [*lines, f"Verdict: {answer['verdict']} over {answer['questions']} questions."]
     )
+
+
+def _options(tried: Sequence[Json]) -> list[str]:
+    if not tried:
+        return []
+    head = ("option", "B/chunk", "MB", "recall", "nDCG@10", "change", "p50 ms")
+    rows = [
+        (
+            each["option"] + " (now)" * each["now"],
+            f"{each['bytes_per_chunk']:.0f}",
+            f"{each['bytes'] / 1e6:.2f}",
+            f"{each['index_recall@10']:.3f}",
+            f"{each['ndcg@10']:.4f}",
+            f"{each['differences']['ndcg@10']['mean']:+.4f}",
+            f"{each['latency']['p50_ms']:.1f}",
+        )
+        for each in tried
+    ]
+    return ["", *_aligned(head, *rows), "", *(each["command"] for each in tried if each["command"])]
 
 
 def golden(answer: Json) -> str:
@@ -237,18 +265,16 @@ def comparison(answer: Json) -> str:
         )
         for each in answer["strategies"]
     ]
-    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
-    lines = [
-        "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)),
-            ]
-        )
-        for row in (head, *rows)
-    ]
     about = f"{answer['documents']} documents, {answer['questions']} questions, {answer['mode']}."
-    return "\n".join([*lines, about])
+    return "\n".join([*_aligned(head, *rows), about])
+
+
+def _aligned(*rows: Sequence[str]) -> list[str]:
+    """Lines of columns: the first one to the left, numbers to the right."""
+    first, *widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(first), *map(str.rjust, row[1:], widths)]).rstrip() for row in rows
+    ]
 
 
 _SHOWN = 5

@@ -1,7 +1,8 @@
 """The content-addressed embedding cache: a text is paid for once per model, wherever it occurs.
 
 One LanceDB table per embedder identity, keyed by the text's hash. Rows are written batch by batch
-and never change, so nothing that fails afterwards can lose what was paid for.
+and never change, so nothing that fails afterwards can lose what was paid for. A model cut to fewer
+dimensions has no table of its own: its vectors are made of the model's whole ones.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 
 from include.documents import text_hash
 from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray
+from include.embedding.shortened import shortened, whole
 from include.errors import ModelError
+from include.storage.keyed import KeyedTable
 from include.storage.lance import LanceDatabase
 
 
@@ -65,37 +68,48 @@ class EmbeddingCache:
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.identity = identity
-        self._dimensions = identity.dimensions
-        schema = cache_schema(identity.dimensions)
-        self._table = database.table(f"{tables}{identity.id}", schema, "text_hash")
+        self._table = _table(database, tables, identity.full)
+        # An API that shortens vectors itself was once asked for short ones: they were paid for.
+        self._tables = [self._table]
+        if identity.full_dimensions:
+            self._tables.append(_table(database, tables, identity))
         self._clock = clock
 
+    @property
+    def source(self) -> str:
+        """The identity of the model whose whole vectors these are cut from; "" for whole ones."""
+        return self.identity.full.id if self.identity.full_dimensions else ""
+
     def count(self) -> int:
-        """How many texts have a vector."""
-        return self._table.count()
+        """How many vectors there are."""
+        return sum(table.count() for table in self._tables)
 
     def missing(self, hashes: Sequence[str]) -> list[str]:
         """The hashes without a vector, each once, in the order given."""
-        known = set(self._table.lookup(hashes, ["text_hash"])["text_hash"])
-        return [name for name in dict.fromkeys(hashes) if name not in known]
+        absent = list(dict.fromkeys(hashes))
+        for table in self._tables:
+            known = set(table.lookup(absent, ["text_hash"])["text_hash"])
+            absent = [name for name in absent if name not in known]
+        return absent
 
     def get(self, hashes: Sequence[str]) -> tuple[list[str], FloatArray]:
         """The hashes that have a vector, in no particular order, and their vectors, row by row.
 
         A vector that does not fit its checksum is deleted and counts as absent.
         """
-        found = self._table.lookup(hashes, ["text_hash", "vector", "checksum"])
-        vectors = found["vector"].to_numpy().astype(np.float32, copy=False)
-        vectors = vectors.reshape(len(found), self._dimensions)
-        sound = checksums(vectors) == found["checksum"].to_numpy()
-        if not sound.all():
-            self._table.delete(found.filter(~sound)["text_hash"].to_list())
-        return found.filter(sound)["text_hash"].to_list(), vectors[sound]
+        names: list[str] = []
+        parts = [np.empty((0, self.identity.dimensions), np.float32)]
+        for table in self._tables:
+            known = set(names)
+            found, vectors = _sound(table, [name for name in hashes if name not in known])
+            names += found
+            parts.append(shortened(vectors, self.identity.dimensions))
+        return names, np.concatenate(parts)
 
     def put(self, hashes: Sequence[str], vectors: FloatArray) -> None:
         """Stores one vector per hash in one commit; a hash that has one already keeps it.
 
-        `vectors` has shape (len(hashes), dimensions).
+        `vectors` are whole: of shape (len(hashes), dimensions of the model).
         """
         if not hashes:
             return
@@ -103,7 +117,25 @@ class EmbeddingCache:
 
     def optimize(self, older_than: timedelta) -> None:
         """Compacts the small files that batches leave and prunes versions older than that."""
-        self._table.optimize(older_than)
+        for table in self._tables:
+            table.optimize(older_than)
+
+
+def _table(database: LanceDatabase, tables: str, identity: EmbedderIdentity) -> KeyedTable:
+    schema = cache_schema(identity.dimensions)
+    return database.table(f"{tables}{identity.id}", schema, "text_hash")
+
+
+def _sound(table: KeyedTable, hashes: Sequence[str]) -> tuple[list[str], FloatArray]:
+    """What the table has of these, without vectors that do not fit their checksum: those go."""
+    found = table.lookup(hashes, ["text_hash", "vector", "checksum"])
+    dimensions = table.schema.field("vector").type.list_size
+    vectors = found["vector"].to_numpy().astype(np.float32, copy=False)
+    vectors = vectors.reshape(len(found), dimensions)
+    sound = checksums(vectors) == found["checksum"].to_numpy()
+    if not sound.all():
+        table.delete(found.filter(~sound)["text_hash"].to_list())
+    return found.filter(sound)["text_hash"].to_list(), vectors[sound]
 
 
 def checksums(vectors: FloatArray) -> NDArray[np.uint32]:
@@ -136,6 +168,7 @@ class CachedEmbedder:
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
         self._embedder = embedder
+        self._model = whole(embedder)
         self._cache = cache
         self._batch_texts = batch_texts
         self._on_progress = on_progress
@@ -177,15 +210,15 @@ class CachedEmbedder:
             yield absent[at : at + self._batch_texts]
 
     def _embed(self, hashes: list[str], texts: list[str]) -> FloatArray:
-        vectors = np.asarray(self._embedder.embed_documents(texts))
-        expected = (len(texts), self.identity.dimensions)
+        vectors = np.asarray(self._model.embed_documents(texts))
+        expected = (len(texts), self._model.identity.dimensions)
         if vectors.shape != expected or not np.isfinite(vectors).all():
             raise ModelError(
-                f"Embedder {self.identity.id} should return finite vectors of shape {expected}, "
+                f"Embedder {self._model.identity.id} should return finite vectors of shape {expected}, "
                 f"returned {_described(vectors)}. Nothing of this batch was stored."
             )
         self._cache.put(hashes, vectors)
-        return vectors.astype(np.float32, copy=False)
+        return shortened(vectors.astype(np.float32, copy=False), self.identity.dimensions)
 
     def _count(self, *, embedded: int = 0, reused: int = 0) -> None:
         usage = self.usage

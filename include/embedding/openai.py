@@ -1,5 +1,9 @@
 """Embeddings behind an OpenAI-compatible API: `openai:<model>[@dimensions]`.
 
+OpenAI documents that text-embedding-3-* may be cut and made unit again, as its `dimensions` does
+(https://platform.openai.com/docs/guides/embeddings): whole vectors are asked for and kept, at the same
+price. For another model `@` tells how many dimensions it has.
+
 The identity holds the model's name, its dimensions, its prefixes and the `revision` that the connection
 may state; it does not hold the URL, so that moving to another gateway pays for nothing again.
 Whoever serves other weights under the same name states another revision.
@@ -16,7 +20,8 @@ import numpy as np
 
 from include.documents import digest
 from include.embedding.checks import checked, refuse_empty, unit
-from include.embedding.protocol import EmbedderIdentity, FloatArray
+from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray
+from include.embedding.shortened import cut, shorten
 from include.errors import ConfigurationError, ModelError
 from include.remote.endpoint import CONNECTION, Endpoint, option
 from include.spending.account import Answered
@@ -33,6 +38,7 @@ NATURAL_DIMENSIONS = {
     "text-embedding-ada-002": 1536,
 }
 _PAIR = ("index", "embedding")
+_CAN_BE_CUT = "text-embedding-3-"
 MAX_INPUTS = 2_048
 MAX_REQUEST_TOKENS = 300_000
 """What OpenAI takes in one request; the connection's extra can lower both."""
@@ -41,23 +47,36 @@ MAX_REQUEST_TOKENS = 300_000
 def openai_identity(name: str, endpoint: Endpoint) -> EmbedderIdentity:
     """The identity of `<model>[@dimensions]` at this endpoint, found without a request.
 
-    Raises ConfigurationError when nobody says how many dimensions an unknown model has.
+    Raises ConfigurationError when nobody says how many dimensions an unknown model has, or for
+    more than a known one has.
     """
     model, at, number = name.partition("@")
     natural = NATURAL_DIMENSIONS.get(model) or endpoint.options.get("dimensions")
-    dimensions = number if at else natural
+    cuttable = can_be_cut(model)
+    if at and not cuttable and number != str(NATURAL_DIMENSIONS.get(model, number)):
+        raise ConfigurationError(
+            f"RAG_EMBEDDER asks for {number} dimensions of the model {model!r}, whose vectors have "
+            f"{natural} and are not made to be cut: leave @{number} out."
+        )
+    dimensions = number if at and not cuttable else natural
     if not str(dimensions or "").isdigit() or not 0 < int(str(dimensions)) <= 65_536:
         raise ConfigurationError(
             f"RAG_EMBEDDER should say how many dimensions the model {model!r} has: "
             f"openai:{model}@<number>; it says {dimensions!r}."
         )
-    return EmbedderIdentity(
+    identity = EmbedderIdentity(
         model=model,
         weights=f"openai-api {endpoint.options.get('revision', '')}".strip(),
         dimensions=int(str(dimensions)),
         query_prefix=str(endpoint.options.get("query_prefix", "")),
         document_prefix=str(endpoint.options.get("document_prefix", "")),
     )
+    return cut(identity, int(number)) if at and cuttable else identity
+
+
+def can_be_cut(model: str) -> bool:
+    """Whether OpenAI documents that the model's vectors keep their meaning when they are cut."""
+    return model.startswith(_CAN_BE_CUT) and model in NATURAL_DIMENSIONS
 
 
 class OpenAIEmbedder:
@@ -72,7 +91,7 @@ class OpenAIEmbedder:
         self._max_tokens = option(
             endpoint, "max_request_tokens", MAX_REQUEST_TOKENS, 1, 100_000_000
         )
-        self._ask_dimensions = identity.model.startswith("text-embedding-3-")
+        self._ask_dimensions = identity.model.startswith(_CAN_BE_CUT)
 
     @property
     def identity(self) -> EmbedderIdentity:
@@ -199,12 +218,13 @@ def _row(value: Any) -> FloatArray:
     return np.asarray(value, dtype=np.float32)
 
 
-def open_embedder(name: str, remote: Remote) -> OpenAIEmbedder:
+def open_embedder(name: str, remote: Remote) -> Embedder:
     """The embedder of `<model>[@dimensions]`. Raises ConfigurationError for one without a price."""
     identity = openai_identity(name, remote.endpoint)
     account = remote.account
     account.prices.require(remote.endpoint.provider, identity.model, account.clock())
-    return OpenAIEmbedder(identity, remote, openai_tokenizer(identity.model, remote.endpoint))
+    tokenizer = openai_tokenizer(identity.model, remote.endpoint)
+    return shorten(OpenAIEmbedder(identity.full, remote, tokenizer), identity.dimensions)
 
 
 def openai_tokenizer(model: str, endpoint: Endpoint) -> Tokenizer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +20,8 @@ class EmbedderIdentity:
     """Everything that decides a vector's value; two identities never share a table.
 
     `weights` is a hash of the weights (or the provider's model revision). `precision` is fp32 or
-    int8: their vectors differ, so they are different models.
+    int8: their vectors differ, so they are different models. With `full_dimensions` the vectors are
+    the first `dimensions` of the model's own, of unit length again; 0 says that they are whole.
     """
 
     model: str
@@ -30,12 +31,21 @@ class EmbedderIdentity:
     precision: str = "fp32"
     query_prefix: str = ""
     document_prefix: str = ""
+    full_dimensions: int = 0
+
+    @property
+    def full(self) -> EmbedderIdentity:
+        """The model whose vectors these are cut from; itself, when they are whole."""
+        if not self.full_dimensions:
+            return self
+        return replace(self, dimensions=self.full_dimensions, full_dimensions=0)
 
     @property
     def id(self) -> str:
         """A readable name with a hash of all parts: `all-minilm-l6-v2-fp32-384-1a2b3c4d`."""
         readable = re.sub(r"[^a-z0-9]+", "-", self.model.rsplit("/", 1)[-1].lower()).strip("-")
-        parts = digest("embedder", *(str(part) for part in astuple(self)))
+        # Dimensions tell already whether a vector was cut: the last part names nothing new.
+        parts = digest("embedder", *(str(part) for part in astuple(self)[:-1]))
         return f"{readable[:40]}-{self.precision}-{self.dimensions}-{parts[:8]}"
 
 

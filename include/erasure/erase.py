@@ -58,6 +58,7 @@ class Erasing:
     unfinished_too: bool = False
     settle: Callable[[], None] = lambda: None
     forget_answers: Callable[[], int] = lambda: 0
+    forget_questions: Callable[[], int] = lambda: 0
 
     @property
     def tables(self) -> Tables:
@@ -139,6 +140,7 @@ def _remove(
     removed["queries/"] = erase_queries(within.lake, within.database, subject.texts, subject.uri)
     # They hold no names: all of them go, for they only save money.
     removed["responses/"] = within.forget_answers()
+    removed["similar/"] = within.forget_questions()
     runs = files.erase_runs(
         within.lake, subject, idle_since=now - RUN_IDLE, unfinished_too=within.unfinished_too
     )

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from include.embedding.protocol import FloatArray
 from include.erasure.subject import CHUNKS, Subject
-from include.storage.history import rows, versions
+from include.storage.history import few_vectors, versions
 from include.storage.lake import Lake
 from include.storage.lake_files import LakeFiles
 from include.vectorstore.protocol import VectorStore
@@ -62,9 +61,9 @@ def own_vectors(database: LanceDatabase, subject: Subject) -> Vectors:
     for name in database.names():
         if name.startswith(CHUNKS) and subject.ids:
             for handle in versions(database, name):
-                held = rows(handle, ["vector"], mine)["vector"].head(_MOST_VECTORS)
+                held = few_vectors(handle, mine, _MOST_VECTORS)
                 if len(held):
-                    found[name.removeprefix(CHUNKS)] = list(held.to_numpy().astype(np.float32))
+                    found[name.removeprefix(CHUNKS)] = list(held)
                     break
     return found
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
-from include.evaluation import charts
+from include.evaluation import charts, options
 from include.evaluation.assess import Assessment, Terms
 from include.evaluation.gate import Rule
 from include.evaluation.history import Past
+from include.evaluation.options import Measured
 from include.evaluation.questions import Question
+from include.evaluation.representing import Traffic, section
 
 _WORST = 15
 _STYLE = """
@@ -39,13 +41,19 @@ circle.same{fill:var(--soft)}.ours{fill:var(--ours)}.theirs{fill:var(--theirs)}
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Everything that a page shows; `run_id` and `at` say when it was found."""
+    """Everything that a page shows; `run_id` and `at` say when it was found.
+
+    `traffic` are the real queries beside it, where there is a log of them; `options` are those of
+    dimensions and forms that were tried, if any.
+    """
 
     assessment: Assessment
     terms: Terms
     history: Sequence[Past]
     run_id: str
     at: datetime
+    traffic: Traffic | None = None
+    options: Sequence[Measured] = ()
 
 
 def page(found: Findings) -> str:
@@ -62,6 +70,8 @@ def page(found: Findings) -> str:
         *_metrics(assessed, terms.rule),
         *_tags(assessed),
         *_measured(assessed),
+        *_options(found.options),
+        *(section(found.traffic) if found.traffic else ()),
         *_trend(found.history),
         *_worst(assessed, {each.id: each for each in terms.questions}),
     ]
@@ -122,6 +132,17 @@ def _measured(assessed: Assessment) -> Iterable[str]:
     ]  # fmt: skip
     yield "<h2>Index and vectors</h2>"
     yield _table(["measured", "value"], rows)
+
+
+def _options(measured: Sequence[Measured]) -> Iterable[str]:
+    if measured:
+        yield "<h2>Fewer dimensions, fewer bits</h2>"
+        yield '<p class="soft">Each made of cached vectors and searched with these questions; bytes are '
+        yield "those of the vectors alone, on disk. Differences are to the first row.</p>"
+        yield _table(options.HEAD, options.rows(measured))
+        commands = [[each.option.name, each.command] for each in measured if each.command]
+        yield "<details><summary>To make one beside the live index: it embeds nothing</summary>"
+        yield _table(["option", "command"], commands) + "</details>"
 
 
 def _trend(history: Sequence[Past]) -> Iterable[str]:

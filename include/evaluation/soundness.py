@@ -44,7 +44,9 @@ def measure(
     if subject.against is not None:
         theirs = sample(database, subject.against)
         both = (health, examine(theirs.vectors, theirs.texts))
-        drifted = drift(ours.vectors, theirs.vectors, both, same_model=subject.same_model)
+        # The mean of signs is not where the mean of vectors was.
+        same = subject.same_model and (ours.form == "binary") == (theirs.form == "binary")
+        drifted = drift(ours.vectors, theirs.vectors, both, same_model=same)
     vectors = [subject.embedder.embed_query(each) for each in questions[:_QUERIES]]
     searched = nearest(database, store, subject.index, vectors)
     return Soundness(

@@ -43,6 +43,11 @@ def latency(
         before = clock()
         search.search_all([question], 10, mode=mode)
         seconds.append(clock() - before)
+    return percentiles(seconds)
+
+
+def percentiles(seconds: Sequence[float]) -> Latency:
+    """The percentiles of searches that took so long."""
     p50, p95, p99 = (float(each) * 1_000 for each in np.percentile(seconds, [50, 95, 99]))
     return Latency(len(seconds), p50, p95, p99)
 

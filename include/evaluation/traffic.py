@@ -76,20 +76,20 @@ class Answered:
     """How queries went, by counts: all, those without a hit, and those with a low best score.
 
     A score is low that lies below nine in ten of the golden questions' best scores in the same mode;
-    `compared` counts the queries for which that is known.
+    `scored` counts the queries for which that is known.
     """
 
     queries: int
     without_hits: int
     low_score: int
-    compared: int
+    scored: int
 
     def as_json(self) -> dict[str, float | int | None]:
         """Counts and shares; a share of nothing is None."""
         return {
             **asdict(self),
             "without_hits_share": self.without_hits / self.queries if self.queries else None,
-            "low_score_share": self.low_score / self.compared if self.compared else None,
+            "low_score_share": self.low_score / self.scored if self.scored else None,
         }
 
 
@@ -134,7 +134,7 @@ def answered(
         queries=len(scores),
         without_hits=sum(score is None for _, score in scores),
         low_score=sum(score < lowest[mode] for mode, score in known),
-        compared=len(known),
+        scored=len(known),
     )
 
 

@@ -1,4 +1,4 @@
-"""The chat model that the settings name, with its fallbacks and its cache."""
+"""The chat model that the settings name, with its fallbacks and its caches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from include.errors import ModelError
 from include.llm.chain import ChatChain
 from include.llm.openai_chat import OpenAIChat
 from include.llm.protocol import ChatModel
+from include.llm.question_stores import LakeQuestions, RedisQuestions
+from include.llm.questions import ForgivingQuestions, Questions
 from include.llm.responses import Forgiving, LakeResponses, RedisResponses, Responses
 from include.remote.attempts import Remote
 from include.settings import Settings
@@ -31,6 +33,13 @@ def open_responses(settings: Settings, objects: ObjectStore) -> Responses:
     if settings.redis_url:
         return Forgiving(RedisResponses(settings.redis_url))
     return Forgiving(LakeResponses(objects))
+
+
+def open_questions(settings: Settings, objects: ObjectStore) -> Questions:
+    """Where answered questions are kept."""
+    if settings.redis_url:
+        return ForgivingQuestions(RedisQuestions(settings.redis_url))
+    return ForgivingQuestions(LakeQuestions(objects))
 
 
 def _counter(model: str, remote: Remote) -> Callable[[str], int]:

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Protocol
 
-from include.errors import PlatformError
-from include.observability.log import warn
+from include.llm.forgiving import tried
 from include.storage.objects import ObjectStore
 
 FOLDER = "responses"
 _REDIS_PREFIX = "rag:response:"
+_FAILED = "The cache of responses failed ({}): asking the model instead."
 
 
 class Responses(Protocol):
@@ -118,12 +118,11 @@ class Forgiving:
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The object, or None."""
-        found: dict[str, Any] | None = self._tried(lambda: self._cache.get(key))
-        return found
+        return tried(lambda: self._cache.get(key), _FAILED)
 
     def put(self, key: str, value: dict[str, Any], seconds: int) -> None:
         """Keeps the object if it can."""
-        self._tried(lambda: self._cache.put(key, value, seconds))
+        tried(lambda: self._cache.put(key, value, seconds), _FAILED)
 
     def clear(self) -> int:
         """Forgets all; what cannot be forgotten raises."""
@@ -132,18 +131,6 @@ class Forgiving:
     def close(self) -> None:
         """Closes connections, if there are any."""
         self._cache.close()
-
-    def _tried(self, act: Callable[[], Any]) -> Any:
-        try:
-            return act()
-        except (PlatformError, OSError) as error:
-            failed: Exception = error
-        except Exception as error:
-            if not type(error).__module__.startswith("redis."):
-                raise
-            failed = error
-        warn(f"The cache of responses failed ({type(failed).__name__}): asking the model instead.")
-        return None
 
 
 def _object(data: bytes) -> dict[str, Any]:

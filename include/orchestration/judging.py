@@ -31,7 +31,9 @@ def evaluate(params: Mapping[str, Any], events: Mapping[Asset, Iterable[Any]] | 
     if platform.registry.live() is None:
         raise AirflowSkipException("Nothing has been ingested yet.")
     asked = _asked(platform, params["index"], events)
-    asked = replace(asked, state=state_of(platform, asked))
+    asked = replace(
+        asked, state=state_of(platform, asked), options="" if params.get("options") else None
+    )
     if events and is_known(platform, asked, run_name()):
         raise AirflowSkipException("Neither index nor questions changed since it was evaluated.")
     questions = golden_questions(platform)
@@ -52,7 +54,9 @@ def evaluate(params: Mapping[str, Any], events: Mapping[Asset, Iterable[Any]] | 
         "mode",
         "report",
     ]
-    return {name: found[name] for name in names}
+    # What people asked stays out of Airflow's database: the page has it.
+    traffic = {**found["traffic"], "suggestions": []} if found["traffic"] else None
+    return {**{name: found[name] for name in names}, "traffic": traffic}
 
 
 def doubts(found: Json, *, promote: bool) -> list[Json]:

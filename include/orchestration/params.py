@@ -129,6 +129,12 @@ PROMOTE = Param(
     title="Promote",
     description="A candidate that passes goes live; about one that is refused a person is asked.",
 )
+OPTIONS = Param(
+    False,
+    type="boolean",
+    title="Try fewer dimensions and bits",
+    description="The page then tells what each would take, find and lose; no chunk is embedded.",
+)
 WHY = Param(
     "",
     type=["null", "string"],

@@ -129,7 +129,7 @@ def switch(to: str, reason: str) -> Json:
 
 def _target(platform: Platform, text: str) -> Platform:
     """The index that is described; else that of the settings; else the one being built."""
-    from include.indexes import of_values, read_values
+    from include.indexes import of_values, read_values, values_of
 
     live = platform.registry.live()
     if live is None:
@@ -141,7 +141,7 @@ def _target(platform: Platform, text: str) -> Platform:
         raise ConfigurationError(f"The target {text!r} is {live.name!r}, which is live already.")
     for index in platform.registry.indexes():
         if index.state in ("building", "candidate") and index.settings:
-            return of_values(platform, index.settings)
+            return of_values(platform, values_of(index))
     raise AirflowSkipException("No index is being built beside the live one.")
 
 

@@ -37,7 +37,8 @@ class Citation:
 class Answer:
     """What is told to the person who asked. `[1]` in the answer refers to the citation's marker.
 
-    `problems` are sentences about an answer that is not quite what was asked for.
+    `problems` are sentences about an answer that is not quite what was asked for. One that was given
+    to a similar question before names its trace in `cached_from`, and the questions' `cosine`.
     """
 
     answer: str
@@ -49,6 +50,8 @@ class Answer:
     cost_usd: Decimal
     trace_id: str
     problems: tuple[str, ...] = ()
+    cached_from: str = ""
+    cosine: float | None = None
 
     def as_json(self) -> Json:
         """The answer as JSON values; money as a decimal string."""
@@ -87,7 +90,8 @@ class Trace:
     """The whole chain behind one answer: enough to ask again and to compare.
 
     `narrowed` is what the search was narrowed to: filter, principals, distinct documents. `request`
-    names the exact messages that a chat model was sent, "" where none was.
+    names the exact messages that a chat model was sent, "" where none was. `cached_question` is the
+    one that an answer from the semantic cache was given to.
     """
 
     trace_id: str
@@ -101,6 +105,7 @@ class Trace:
     answer: Answer
     narrowed: Mapping[str, object] = field(default_factory=dict)
     request: str = ""
+    cached_question: str = ""
 
     def as_json(self) -> Json:
         """The trace as JSON values, the answer's own keys inside `answer`."""

@@ -6,7 +6,7 @@ at start with its name, the value and what is allowed; a misspelt name fails too
 
 from include.settings.budgets import Budgets
 from include.settings.env_file import load_env_file
-from include.settings.indexing import STRATEGIES
+from include.settings.indexing import STRATEGIES, VectorForm
 from include.settings.places import REPOSITORY
 from include.settings.screening import SENSITIVE_KINDS, ScreeningSettings
 from include.settings.settings import Settings
@@ -20,6 +20,7 @@ __all__ = [
     "EmbedWorkers",
     "ScreeningSettings",
     "Settings",
+    "VectorForm",
     "WatchSettings",
     "load_env_file",
 ]

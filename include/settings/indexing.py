@@ -1,11 +1,11 @@
-"""What makes an index what it is: the embedder and the chunker."""
+"""What makes an index what it is: the embedder, the form of its vectors, and the chunker."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from include.errors import ConfigurationError
 from include.settings.places import REPOSITORY
@@ -14,14 +14,21 @@ from include.settings.reader import Reader
 STRATEGIES = ("structure", "recursive", "tokens", "sentences", "semantic", "parent")
 """How documents can be chunked; the first one is the default. See docs/chunking.md."""
 
+VectorForm = Literal["float32", "float16", "int8", "binary"]
+"""How an index can store its vectors; the first one is the default. See docs/evaluation.md."""
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingSettings:
-    """Which model embeds, at which precision, on which engine; where exported models are kept."""
+    """Which model embeds, at which precision, on which engine; where exported models are kept.
+
+    `vectors` is the form in which an index stores what was embedded.
+    """
 
     provider: str
     name: str
     precision: str
+    vectors: VectorForm
     engine: str
     model_cache: Path
     batch_texts: int
@@ -32,6 +39,9 @@ class EmbeddingSettings:
         return cls(
             **_embedder(read.text("RAG_EMBEDDER", "local:all-MiniLM-L6-v2")),
             precision=read.choice("RAG_EMBEDDER_PRECISION", "fp32", ("fp32", "int8")),
+            vectors=cast(
+                VectorForm, read.choice("RAG_INDEX_VECTORS", "float32", get_args(VectorForm))
+            ),
             engine=read.choice("RAG_EMBEDDER_ENGINE", "auto", ("auto", "openvino", "torch")),
             model_cache=Path(
                 read.text("RAG_MODEL_CACHE", str(REPOSITORY / ".cache" / "models"))
@@ -90,6 +100,7 @@ def index_values(embedding: EmbeddingSettings, chunking: ChunkingSettings) -> di
     return {
         "RAG_EMBEDDER": f"{embedding.provider}:{embedding.name}",
         "RAG_EMBEDDER_PRECISION": embedding.precision,
+        "RAG_INDEX_VECTORS": embedding.vectors,
         "RAG_CHUNK_STRATEGY": " ".join((chunking.strategy, *overrides)),
         "RAG_CHUNK_TOKENS": str(chunking.tokens),
         "RAG_CHUNK_OVERLAP_TOKENS": str(chunking.overlap_tokens),
@@ -99,11 +110,17 @@ def index_values(embedding: EmbeddingSettings, chunking: ChunkingSettings) -> di
 
 def _embedder(value: str) -> dict[str, str]:
     provider, _, name = value.partition(":")
-    forms = {"local": r".+", "fake": r"[1-9]\d*", "openai": r"[^@\s]+(@[1-9]\d*)?"}
+    number = r"[1-9]\d*"
+    forms = {
+        "local": r".+",
+        "fake": rf"{number}(@{number})?",
+        "openai": rf"[^@\s]+(@{number})?",
+    }
     if provider not in forms or not re.fullmatch(forms[provider], name):
         raise ConfigurationError(
-            f"RAG_EMBEDDER should be local:<model or path>, openai:<model>[@dimensions], or "
-            f"fake:<dimensions> for trials without a model; it is {value!r}."
+            f"RAG_EMBEDDER should be local:<model or path>[@dimensions], "
+            f"openai:<model>[@dimensions], or fake:<dimensions>[@dimensions] for trials without a "
+            f"model; it is {value!r}."
         )
     return {"provider": provider, "name": name}
 

@@ -8,27 +8,49 @@ from dataclasses import dataclass
 from include.errors import ConfigurationError
 from include.settings.reader import Reader
 
+LEAST_COSINE = 0.8
+"""Of a semantic cache: below it hardly any two questions are the same (docs/costs.md)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCalls:
     """How models behind an API are called: their rates, and how long answers are good for.
 
     The most requests and tokens a minute hold for each model; 0 is no limit. An identical request
-    is answered from the cache for so many seconds; 0 is never.
+    is answered from the cache for so many seconds; 0 is never. A question gets the answer of
+    another one from a cosine of `semantic_cache` on, as long; 0 is never.
     """
 
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
     response_cache_seconds: int = 86_400
+    semantic_cache: float = 0.0
 
     @classmethod
     def read(cls, read: Reader) -> ModelCalls:
-        """Raises ConfigurationError for a number out of range."""
+        """Raises ConfigurationError for a number out of range, and for a cache that keeps nothing."""
+        keep = read.number("RAG_RESPONSE_CACHE_SECONDS", 86_400, 0, 31_536_000)
         return cls(
             read.number("RAG_LLM_REQUESTS_PER_MINUTE", 0, 0, 10_000_000),
             read.number("RAG_LLM_TOKENS_PER_MINUTE", 0, 0, 10_000_000_000),
-            read.number("RAG_RESPONSE_CACHE_SECONDS", 86_400, 0, 31_536_000),
+            keep,
+            _semantic_cache(read, keep),
         )
+
+
+def _semantic_cache(read: Reader, keep_seconds: int) -> float:
+    least = read.fraction("RAG_SEMANTIC_CACHE", 0.0)
+    if 0 < least < LEAST_COSINE:
+        raise ConfigurationError(
+            f"RAG_SEMANTIC_CACHE should be 0 (off) or a cosine from {LEAST_COSINE} to 1, is "
+            f"{least:g}: questions that are less alike ask for something else."
+        )
+    if least and not keep_seconds:
+        raise ConfigurationError(
+            f"RAG_SEMANTIC_CACHE is {least:g}, but RAG_RESPONSE_CACHE_SECONDS is 0, which keeps no "
+            f"answer: set how many seconds answers are good for, or RAG_SEMANTIC_CACHE=0."
+        )
+    return least
 
 
 def read_models(read: Reader, setting: str, order: str) -> str:

@@ -135,12 +135,9 @@ def begin(destination: Destination, run_id: str, now: datetime) -> None:
     """Registers the index as building, unless it is known; a retired one is built again."""
     fresh = Index(
         destination.index,
-        embedder=destination.embedder,
-        chunker=destination.chunker,
-        dimensions=destination.dimensions,
         run_id=run_id,
         created_at=now.astimezone(UTC).isoformat(),
-        settings=destination.settings,
+        **destination.facts,
     )
 
     def begun(entries: Entries) -> Entries:
@@ -150,7 +147,7 @@ def begin(destination: Destination, run_id: str, now: datetime) -> None:
         return entries.put(fresh)
 
     destination.registry.change(begun)
-    destination.store.create(destination.index, destination.dimensions)
+    destination.store.create(destination.index, destination.dimensions, destination.vectors)
 
 
 def prepare_share(

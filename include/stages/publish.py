@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -27,6 +28,7 @@ from include.stages.verdict import judge_vectors
 from include.storage.publishing import PublishMarks
 from include.storage.registry import Registry
 from include.storage.tables import Tables
+from include.storage.vector_forms import Form
 from include.vectorstore.protocol import Published, VectorStore, chunk_schema
 
 ROWS_PER_COMMIT = 100_000
@@ -37,7 +39,8 @@ ROWS_PER_COMMIT = 100_000
 class Destination:
     """Where a run is published to: the index and what names it, its store, the tables beside it.
 
-    `embedder` and `chunker` are identities, `settings` the values that make the index.
+    `embedder` and `chunker` are identities, `settings` the values that make the index, `vectors` the
+    form in which it stores them.
     """
 
     index: str
@@ -50,6 +53,19 @@ class Destination:
     registry: Registry
     marks: PublishMarks
     settings: Mapping[str, str]
+    vectors: Form
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the registry keeps of the index: everything that makes it what it is."""
+        return {
+            "embedder": self.embedder,
+            "chunker": self.chunker,
+            "dimensions": self.dimensions,
+            "settings": self.settings,
+            "vectors": self.vectors,
+            "cut_from": self.cache.source,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +126,7 @@ def _register(destination: Destination, run_id: str, now: datetime, *, switch: b
         destination.index,
         run_id,
         now,
-        embedder=destination.embedder,
-        chunker=destination.chunker,
-        dimensions=destination.dimensions,
-        settings=destination.settings,
+        **destination.facts,
         missing=0,
         switch=switch,
         documents=destination.tables.documents.count(),
@@ -131,7 +144,7 @@ def _store_texts(accepted: Accepted, tables: Tables) -> None:
 def publish_chunks(accepted: Accepted, destination: Destination, run_id: str) -> Published:
     """One commit of all differences between what is prepared and what the index holds."""
     store, index = destination.store, destination.index
-    store.create(index, destination.dimensions)
+    store.create(index, destination.dimensions, destination.vectors)
     keys = accepted.scan_chunks().select("id", "document_id", "row_hash").collect()
     existing = store.rows(index, [*accepted.documents["id"], *accepted.removed])
     changed = keys.join(existing, on=["id", "row_hash"], how="anti").select("id", "document_id")

@@ -13,6 +13,7 @@ import polars as pl
 from include.errors import LakeError
 from include.storage.conflicts import persistently
 from include.storage.lance_errors import translated
+from include.storage.vector_forms import VECTOR, Vectors, decoded
 
 if TYPE_CHECKING:
     from lancedb.expr import Expr
@@ -65,6 +66,13 @@ def rows(handle: Table, columns: Sequence[str], among: Expr) -> pl.DataFrame:
     with translated(handle.name):
         found = handle.search().where(among).select(list(columns)).limit(None).to_arrow()
     return pl.DataFrame(pl.from_arrow(found))
+
+
+def few_vectors(handle: Table, among: Expr, most: int) -> Vectors:
+    """Some vectors of the rows for which the expression is true, of shape (rows, dimensions)."""
+    with translated(handle.name):
+        found = handle.search().where(among).select([VECTOR]).limit(most).to_arrow()
+    return decoded(found[VECTOR])
 
 
 def delete_among(database: LanceDatabase, name: str, column: str, values: Sequence[str]) -> int:

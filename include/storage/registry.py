@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from include.errors import CommitConflictError, ConfigurationError, LakeError
+from include.settings import VectorForm
 from include.storage.objects import ObjectStore, Stored
 
 State = Literal["building", "candidate", "live", "previous", "retired"]
@@ -31,6 +32,8 @@ class Index:
     `settings` are the `RAG_*` values that make it (`Settings.with_index`). `missing` counts the
     documents that it lacked, or had in another version, when a run last looked. `promotion` says
     who made it live, when, and why although a gate refused; `retired_at` is when it was retired.
+    `vectors` is the form in which they are stored; `cut_from` the embedder whose whole vectors they
+    are the first dimensions of, "" where they are whole.
     """
 
     name: str
@@ -47,6 +50,8 @@ class Index:
     missing: int = 0
     promotion: Mapping[str, object] | None = None
     retired_at: str = ""
+    vectors: VectorForm = "float32"
+    cut_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)

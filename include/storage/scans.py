@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from include.storage.lance import LanceDatabase
 from include.storage.lance_errors import translated
+from include.storage.vector_forms import Form, dimensions_of, form_of
 
 if TYPE_CHECKING:
     from lancedb.table import Table
@@ -39,7 +40,12 @@ class Scan:
     @property
     def dimensions(self) -> int:
         """The length of the table's vectors."""
-        return int(self.handle.schema.field("vector").type.list_size)
+        return dimensions_of(self.handle.schema)
+
+    @property
+    def form(self) -> Form:
+        """The form in which the table has its vectors."""
+        return form_of(self.handle.schema)
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         """The columns and `_rowid` of every row, at most `rows` of them in memory at a time."""
@@ -102,22 +108,19 @@ def delete_rows(database: LanceDatabase, name: str, rows: Sequence[int]) -> None
 
 
 def replace_vectors(
-    database: LanceDatabase, name: str, keys: tuple[str, pa.Array], vectors: pa.Array
+    database: LanceDatabase, name: str, keys: tuple[str, pa.Array], vectors: Mapping[str, pa.Array]
 ) -> None:
     """Gives the rows with these keys other vectors, one for each; other columns stay as they are.
 
-    `keys` are the key's column and its values. A key without a row is passed over.
+    `keys` are the key's column and its values, `vectors` columns in the table's form, as `encoded`
+    makes them. A key without a row is passed over.
     """
     column, wanted = keys
     # The merge needs columns as strict as they are in the table.
-    schema = pa.schema(
-        [
-            pa.field(column, wanted.type, nullable=False),
-            pa.field("vector", vectors.type, nullable=False),
-        ]
-    )
+    columns = {column: wanted, **vectors}
+    schema = pa.schema([pa.field(k, v.type, nullable=False) for k, v in columns.items()])
     table = database.open(name)
     if table is not None and len(wanted):
         with translated(name):
             merge = table.merge_insert(column).when_matched_update_all()
-            merge.execute(pa.table([wanted, vectors], schema=schema))
+            merge.execute(pa.table(list(columns.values()), schema=schema))

@@ -17,7 +17,15 @@ from include.metadata import NO_FIELDS, Fields
 from include.observability.log import warn
 from include.storage.lance import KeyedTable, LanceDatabase
 from include.storage.lance_errors import translated
-from include.vectorstore import lance_fields, lance_filters, lance_indexes
+from include.storage.vector_forms import (
+    VECTOR,
+    Form,
+    dimensions_of,
+    fields,
+    form_of,
+    require_form,
+)
+from include.vectorstore import lance_fields, lance_filters, lance_indexes, lance_vectors
 from include.vectorstore.protocol import Published, chunk_schema
 from include.vectorstore.ranking import HIT_COLUMNS, TITLE_BOOST, ranked, searchable
 
@@ -45,16 +53,18 @@ class LanceVectorStore:
         self._database = database
         self._fields = fields
 
-    def create(self, index: str, dimensions: int) -> None:
+    def create(self, index: str, dimensions: int, form: Form | None = None) -> None:
         """Makes an empty index with its full-text index; completes one that was interrupted.
 
         An index that lacks the column of a declared field gets it, filled from the metadata of
-        its rows. Raises LakeError when the index exists with vectors of another length.
+        its rows. Raises LakeError when the index exists with vectors of another length or in
+        another form, ConfigurationError for a form that such vectors cannot have.
         """
-        table = self._index(index, dimensions)
+        columns = self._vectors(index, dimensions, form)
+        table = self._index(index, columns)
         for attempt in range(_CREATORS):
             try:
-                handle = table.open() or self._filterable(index, dimensions).create()
+                handle = table.open() or self._filterable(index, columns).create()
                 with translated(table.name):
                     filled = lance_fields.adapt(handle, self._fields)
                     lance_indexes.ensure_text_indexes(handle, _TEXT_INDEXES)
@@ -80,6 +90,10 @@ class LanceVectorStore:
         """How many chunks the index holds; 0 when there is none."""
         return self._index(index).count()
 
+    def revision(self, index: str) -> int:
+        """The version of its table: grows with every commit, upkeep's too; 0 when there is none."""
+        return self._index(index).version()
+
     def rows(self, index: str, documents: Sequence[str] | None = None) -> pl.DataFrame:
         """`id, document_id, version, row_hash` of every chunk of these documents (all by default).
 
@@ -102,9 +116,11 @@ class LanceVectorStore:
         there is no such index or its vectors have another length.
         """
         handle = self._opened(index)
-        table = self._filterable(index, _dimensions(handle))
+        form, dimensions = form_of(handle.schema), dimensions_of(handle.schema)
+        table = self._filterable(index, fields(form, dimensions))
         if upserts.num_rows:
-            _refuse_other_vectors(index, upserts, _dimensions(handle))
+            _refuse_other_vectors(index, upserts, dimensions)
+            upserts = lance_vectors.in_form(upserts, form)
             upserts = upserts.append_column(_SEARCHABLE, _searchable(upserts))
             upserts = lance_fields.complete(upserts, self._fields)
         else:
@@ -115,18 +131,15 @@ class LanceVectorStore:
     def search_vector(
         self, index: str, vector: FloatArray, k: int, scope: Scope = EVERYTHING
     ) -> list[Hit]:
-        """The `k` nearest chunks in scope by cosine similarity, best first; it is the score."""
+        """The `k` nearest chunks in scope by cosine similarity, best first; it is the score.
+
+        The similarity is to the vectors as they are stored.
+        """
         handle = self._opened(index)
         where = lance_filters.where(scope, index, handle)
         with translated(index):
-            query = handle.search(vector, query_type="vector", vector_column_name="vector")
-            query = query.distance_type("cosine").nprobes(lance_indexes.PROBES)
-            query = query.refine_factor(lance_indexes.REFINE).limit(max(k, 0) + _TIES)
-            if where is not None:
-                # Without an upper bound, a search goes on until it has found as many as asked for.
-                query = query.where(where, prefilter=True).maximum_nprobes(0)
-            found = query.select([*HIT_COLUMNS, "_distance"]).to_arrow().to_pylist()
-        return ranked(((row, 1.0 - row["_distance"]) for row in found), k)
+            found = lance_vectors.nearest(handle, vector, max(k, 0) + _TIES, where)
+        return ranked(found, k)
 
     def search_text(self, index: str, query: str, k: int, scope: Scope = EVERYTHING) -> list[Hit]:
         """The `k` best chunks in scope by BM25 over text, title and headings, best first.
@@ -164,27 +177,35 @@ class LanceVectorStore:
 
     def _optimize(self, index: str, older_than: timedelta | None) -> None:
         handle = self._opened(index)
-        table = self._index(index, _dimensions(handle))
+        table = self._index(index)
         with translated(index):
             if lance_indexes.is_mostly_unindexed(handle, _SEARCHABLE):
                 for column in _TEXT_INDEXES:
                     lance_indexes.build_text_index(handle, column)
             if older_than is not None or lance_indexes.is_due(handle, _SEARCHABLE):
                 table.optimize(older_than)
-            lance_indexes.ensure_vector_index(handle, "vector")
+            # On what the compaction left: an index of what was before would be in its way.
+            lance_indexes.ensure_vector_index(self._opened(index))
 
-    def _index(self, index: str, dimensions: int | None = None) -> KeyedTable:
-        """The table behind an index; without `dimensions`, for columns other than the vector."""
-        schema = chunk_schema(dimensions or 1).append(
-            pa.field(_SEARCHABLE, pa.string(), nullable=False)
-        )
-        if dimensions is None:
-            schema = schema.remove(schema.get_field_index("vector"))
+    def _vectors(self, index: str, dimensions: int, form: Form | None) -> list[pa.Field]:
+        """The columns of vectors: in the form asked for, or that which the index has."""
+        if form is None:
+            handle = self._database.open(_PREFIX + index)
+            form = "float32" if handle is None else form_of(handle.schema)
+        require_form(form, dimensions)
+        return fields(form, dimensions)
+
+    def _index(self, index: str, vectors: Sequence[pa.Field] = ()) -> KeyedTable:
+        """The table behind an index; without its columns of vectors, for any other column."""
+        schema = chunk_schema(1)
+        schema = schema.remove(schema.get_field_index(VECTOR))
+        for field in (*vectors, pa.field(_SEARCHABLE, pa.string(), nullable=False)):
+            schema = schema.append(field)
         return self._database.table(_PREFIX + index, schema, "id")
 
-    def _filterable(self, index: str, dimensions: int) -> KeyedTable:
+    def _filterable(self, index: str, vectors: Sequence[pa.Field]) -> KeyedTable:
         """The table with the columns of the declared fields, as rows are written to it."""
-        full = self._index(index, dimensions).schema
+        full = self._index(index, vectors).schema
         for field in lance_fields.schema(self._fields):
             full = full.append(field)
         return self._database.table(_PREFIX + index, full, "id")
@@ -202,11 +223,7 @@ class LanceVectorStore:
 def lagging(handle: Table) -> dict[str, int]:
     """Columns of an index's table whose search index is missing or far behind, with its rows."""
     with translated(handle.name):
-        return lance_indexes.lagging(handle, _TEXT_INDEXES, "vector")
-
-
-def _dimensions(handle: Table) -> int:
-    return int(handle.schema.field("vector").type.list_size)
+        return lance_indexes.lagging(handle, _TEXT_INDEXES)
 
 
 def _refuse_other_vectors(index: str, upserts: pa.Table, dimensions: int) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from include.storage.vector_forms import SIGNS, VECTOR, form_of
+
 if TYPE_CHECKING:
     from lancedb.table import Table
 
@@ -39,10 +41,15 @@ def build_text_index(table: Table, column: str) -> None:
     table.create_index(column, config=config, replace=True)
 
 
-def ensure_vector_index(table: Table, column: str) -> None:
+def ensure_vector_index(table: Table) -> None:
     """Builds the vector index of a table that has outgrown exact search."""
-    if table.count_rows() > _EXACT_ROWS and _name(table, column) is None:
-        _build_vector_index(table, column)
+    if table.count_rows() > _EXACT_ROWS and _name(table, searched(table)) is None:
+        _build_vector_index(table, searched(table))
+
+
+def searched(table: Table) -> str:
+    """The column that a vector search looks at first."""
+    return SIGNS if form_of(table.schema) == "int8" else VECTOR
 
 
 def rebuild(table: Table) -> None:
@@ -50,8 +57,8 @@ def rebuild(table: Table) -> None:
     for index in table.list_indices():
         if index.index_type == "FTS":
             build_text_index(table, index.columns[0])
-        elif index.columns == ["vector"]:
-            _build_vector_index(table, "vector")
+        elif index.columns == [searched(table)]:
+            _build_vector_index(table, searched(table))
 
 
 def is_mostly_unindexed(table: Table, column: str) -> bool:
@@ -65,9 +72,10 @@ def is_due(table: Table, column: str) -> bool:
     return files > _SMALL_FILES or unindexed(table, column) > _UNINDEXED_ROWS
 
 
-def lagging(table: Table, texts: tuple[str, ...], vector: str) -> dict[str, int]:
+def lagging(table: Table, texts: tuple[str, ...]) -> dict[str, int]:
     """Columns whose index is missing or behind so far that searches would gain, with its rows."""
-    wanted = [*texts, vector] if int(table.count_rows()) > _EXACT_ROWS else [*texts]
+    large = int(table.count_rows()) > _EXACT_ROWS
+    wanted = [*texts, searched(table)] if large else [*texts]
     behind = {column: unindexed(table, column) for column in wanted}
     return {
         column: rows
@@ -84,9 +92,12 @@ def unindexed(table: Table, column: str) -> int:
 
 
 def _build_vector_index(table: Table, column: str) -> None:
-    from lancedb.index import IvfRq
+    from lancedb.index import IvfFlat, IvfRq
 
-    table.create_index(column, config=IvfRq(distance_type="cosine"), replace=True)
+    # Signs are one bit each already: there is nothing to quantise.
+    signs = form_of(table.schema) in ("int8", "binary")
+    config = IvfFlat(distance_type="hamming") if signs else IvfRq(distance_type="cosine")
+    table.create_index(column, config=config, replace=True)
 
 
 def _name(table: Table, column: str) -> str | None:

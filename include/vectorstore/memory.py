@@ -11,7 +11,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ from include.errors import LakeError
 from include.filters import EVERYTHING, Scope, admits
 from include.metadata import Field, Value
 from include.metadata.fields import named, value_of
+from include.storage.vector_forms import VECTOR, Form, decoded, encoded, require_form
 from include.vectorstore.protocol import Published, chunk_schema
 from include.vectorstore.ranking import TITLE_BOOST, ranked, searchable
 
@@ -35,6 +36,7 @@ _K1, _B = 1.2, 0.75
 @dataclass(frozen=True, slots=True)
 class _Index:
     dimensions: int
+    form: Form = "float32"
     version: int = 1
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -46,12 +48,15 @@ class MemoryVectorStore:
         self._indexes: dict[str, _Index] = {}
         self._lock = threading.Lock()
 
-    def create(self, index: str, dimensions: int) -> None:
+    def create(self, index: str, dimensions: int, form: Form | None = None) -> None:
         """Makes an empty index; does nothing when it exists.
 
-        Raises LakeError when the index exists with vectors of another length.
+        Raises LakeError when the index exists with vectors of another length or in another form.
         """
-        found = self._indexes.setdefault(index, _Index(dimensions))
+        require_form(form or "float32", dimensions)
+        found = self._indexes.setdefault(index, _Index(dimensions, form or "float32"))
+        if found.form != (form or found.form):
+            raise LakeError(f"Index {index!r} stores vectors as {found.form}, not as {form}.")
         if found.dimensions != dimensions:
             raise LakeError(
                 f"Index {index!r} has no column 'vector' of {dimensions} float32; "
@@ -69,6 +74,10 @@ class MemoryVectorStore:
     def count(self, index: str) -> int:
         """How many chunks the index holds; 0 when there is none."""
         return len(self._indexes.get(index, _Index(0)).rows)
+
+    def revision(self, index: str) -> int:
+        """Grows with every change; 0 when there is no such index."""
+        return self._indexes.get(index, _Index(0, version=0)).version
 
     def rows(self, index: str, documents: Sequence[str] | None = None) -> pl.DataFrame:
         """`id, document_id, version, row_hash` of every chunk of these documents (all by default).
@@ -106,14 +115,14 @@ class MemoryVectorStore:
                 and upserts.schema.field("vector").type != schema.field("vector").type
             ):
                 raise LakeError(f"Index {index!r} holds vectors of {found.dimensions} float32.")
-            new = {row["id"]: row for row in upserts.to_pylist()}
+            new = {row["id"]: row for row in _stored(upserts, found.form).to_pylist()}
             gone = found.rows.keys() & set(stale) - new.keys()
             if not new and not gone:
                 return Published(0, 0, 0, found.version)
             kept = {name: row for name, row in found.rows.items() if name not in gone}
             updated = len(new.keys() & kept.keys())
             # Readers hold the old value until this single assignment.
-            self._indexes[index] = _Index(found.dimensions, found.version + 1, kept | new)
+            self._indexes[index] = replace(found, version=found.version + 1, rows=kept | new)
             return Published(len(new) - updated, updated, len(gone), found.version + 1)
 
     def search_vector(
@@ -145,6 +154,15 @@ class MemoryVectorStore:
                 f"There is no index {index!r}; there are {', '.join(self.indexes()) or 'none'}."
             )
         return self._indexes[index]
+
+
+def _stored(rows: pa.Table, form: Form) -> pa.Table:
+    """The rows with what is left of their vectors in this form."""
+    if form == "float32" or not rows.num_rows:
+        return rows
+    left = decoded(encoded(decoded(rows[VECTOR]), form)[VECTOR])
+    at = rows.schema.get_field_index(VECTOR)
+    return rows.set_column(at, rows.schema.field(at), encoded(left, "float32")[VECTOR])
 
 
 def _within(scope: Scope, row: dict[str, Any]) -> bool:

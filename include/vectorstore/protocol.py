@@ -13,6 +13,7 @@ import pyarrow as pa
 from include.documents import Hit
 from include.embedding.protocol import FloatArray
 from include.filters import EVERYTHING, Scope
+from include.storage.vector_forms import Form
 
 
 def chunk_schema(dimensions: int) -> pa.Schema:
@@ -61,8 +62,10 @@ class Published:
 class VectorStore(Protocol):
     """Holds indexes: named tables of chunk rows, searchable by vector and by text."""
 
-    def create(self, index: str, dimensions: int) -> None:
+    def create(self, index: str, dimensions: int, form: Form | None = None) -> None:
         """Makes an empty index with its full-text index; does nothing when it exists.
+
+        It stores its vectors in this form, float32 by default, and searches what it stores.
 
         An index made under other declared fields is brought to those of this store, from the
         metadata that its rows hold.
@@ -81,6 +84,10 @@ class VectorStore(Protocol):
         """How many chunks the index holds."""
         ...
 
+    def revision(self, index: str) -> int:
+        """Another number after every commit to the index, a larger one; 0 when there is none."""
+        ...
+
     def rows(self, index: str, documents: Sequence[str] | None = None) -> pl.DataFrame:
         """`id, document_id, version, row_hash` of every chunk of these documents (all by default)."""
         ...
@@ -93,7 +100,8 @@ class VectorStore(Protocol):
         """In one atomic commit: rows of `upserts` in (replacing equal ids), ids in `stale` out.
 
         `upserts` has `chunk_schema` and unique ids, disjoint from `stale`. Writes nothing and
-        makes no version when both are empty. A reader sees all of it or none of it.
+        makes no version when both are empty. A reader sees all of it or none of it. Vectors come as
+        float32 whatever the index stores.
         """
         ...
 
@@ -102,7 +110,7 @@ class VectorStore(Protocol):
     ) -> list[Hit]:
         """The `k` nearest chunks in scope by cosine similarity, best first; it is the score.
 
-        What is out of scope is left out before the `k` are chosen.
+        The similarity is to the vectors as they are stored. What is out of scope is left out before the `k` are chosen.
         """
         ...
 

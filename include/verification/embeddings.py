@@ -14,21 +14,27 @@ import pyarrow as pa
 
 from include.embedding.cache import cache_rows, cache_schema, checksums
 from include.embedding.protocol import FloatArray
+from include.embedding.shortened import shortened
 from include.storage.keyed import KeyedTable
 from include.storage.lance import LanceDatabase
 from include.storage.scans import ROW, Scan, owned
+from include.storage.vector_forms import VECTOR, decoded
 from include.verification.chunks import Examined
-from include.verification.premises import EMBEDDINGS, embedder_of
+from include.verification.premises import EMBEDDINGS
 from include.verification.problems import Finding, Repair
-from include.verification.vectors import alike, matrix, soundness
+from include.verification.vectors import alike, soundness
 
 _ROWS = 16_384
 _ROWS_PER_COMMIT = 50_000
+_LOST = "Indexes have it cut or rounded only: it is embedded again when a document needs it."
 
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """A cache after one look at all of it: `text_hash, checksum, sound, _rowid` of every row."""
+    """A cache after one look at all of it: `text_hash, checksum, sound, _rowid` of every row.
+
+    `dimensions` are those of the vectors that it gives: the first ones, where there are more.
+    """
 
     embedder: str
     dimensions: int
@@ -50,7 +56,8 @@ class Cached:
         """The text hashes and vectors of these rows, in the same order as each other."""
         assert self.scan is not None
         found = self.scan.take(rows, ["text_hash", "vector"])
-        return cast(pl.Series, pl.from_arrow(found["text_hash"])), matrix(found["vector"])
+        vectors = shortened(decoded(found[VECTOR]), self.dimensions)
+        return cast(pl.Series, pl.from_arrow(found["text_hash"])), vectors
 
 
 def examine_cache(database: LanceDatabase, embedder: str) -> Cached:
@@ -61,7 +68,7 @@ def examine_cache(database: LanceDatabase, embedder: str) -> Cached:
     if scan is None:
         return Cached(embedder, 0, parts[0], None)
     for batch in scan.batches(["text_hash", "checksum", "vector"], _ROWS):
-        vectors = matrix(batch["vector"])
+        vectors = decoded(batch[VECTOR])
         kept = owned(batch, ["text_hash", "checksum", ROW])
         fits = checksums(vectors) == kept["checksum"].to_numpy()
         kept = kept.with_columns(sound=pl.Series(fits & soundness(vectors)))
@@ -70,36 +77,48 @@ def examine_cache(database: LanceDatabase, embedder: str) -> Cached:
 
 
 def cache_findings(
-    database: LanceDatabase, cached: Cached, examined: Sequence[Examined]
+    database: LanceDatabase, cached: Cached, examined: Sequence[Examined], known: pl.DataFrame
 ) -> Iterator[Finding]:
-    """Rows that cannot be trusted, and texts in an index of this embedder without a row."""
-    own = [each for each in examined if embedder_of(each.index) == cached.embedder]
-    held = _sound_chunks(own)
+    """Rows that cannot be trusted, and texts in an index of this embedder without a row.
+
+    `known` has the `text_hash` of texts with a vector elsewhere. Only an index that holds whole
+    vectors as they are can give one back.
+    """
+    using = [each for each in examined if each.cache == cached.embedder]
+    own = [each for each in using if each.exact]
     subjects = [
         (name, f"The cache of {cached.embedder} has no sound vector for this text.")
         for name in cached.bad["text_hash"]
     ]
     if subjects:
         yield Finding("bad_embedding", subjects, partial(_mend, database, cached, own))
+    held = _sound_chunks(using).join(known, on="text_hash", how="anti")
     absent = held.join(cached.rows, on="text_hash", how="anti").sort("text_hash")
-    if absent.height:
-        detail = f"It is in an index, but not in the cache of {cached.embedder}."
-        subjects = [(name, detail) for name in absent["text_hash"]]
-        yield Finding("uncached_text", subjects, partial(_restore, database, cached, own, absent))
+    given = absent.join(_sound_chunks(own), on="text_hash", how="semi", maintain_order="left")
+    lost = absent.join(given, on="text_hash", how="anti", maintain_order="left")
+    detail = f"It is in an index, but not in the cache of {cached.embedder}."
+    if given.height:
+        subjects = [(name, detail) for name in given["text_hash"]]
+        yield Finding("uncached_text", subjects, partial(_restore, database, cached, own, given))
+    if lost.height:
+        subjects = [(name, detail) for name in lost["text_hash"]]
+        yield Finding("uncached_text", subjects, remedy=_LOST)
 
 
 def different(cached: Cached, examined: Examined) -> pl.DataFrame:
     """`_rowid` of sound chunks whose vector is not that of the cache for their text."""
     sound = cached.sound.select("text_hash", "checksum", cached=pl.col(ROW))
     suspects = examined.keys.filter("sound").join(sound, on="text_hash")
-    suspects = suspects.filter(pl.col("crc") != pl.col("checksum"))
+    if examined.exact:
+        suspects = suspects.filter(pl.col("crc") != pl.col("checksum"))
     wrong = [pl.DataFrame(schema={ROW: pl.UInt64})]
     for part in suspects.iter_slices(_ROWS):
         names, theirs = cached.vectors(part["cached"].unique().to_list())
         place = dict(zip(names, range(len(names)), strict=True))
         rows, ours = examined.vectors(part[ROW].to_list())
         texts = rows.join(part, on="id", how="left", maintain_order="left")["text_hash"]
-        same = alike(ours, theirs[[place[text] for text in texts]])
+        given = theirs[[place[text] for text in texts]]
+        same = alike(ours, given, examined.scan.form)
         wrong.append(rows.filter(pl.Series(~same)).join(part, on="id").select(ROW))
     return pl.concat(wrong)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,10 +39,14 @@ class Premises:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What was read once at the beginning: all table names, and the manifest by `document_id`."""
+    """What was read once at the beginning: all table names, and the manifest by `document_id`.
+
+    `sources` names, for an index whose vectors are cut from another model's, that model.
+    """
 
     names: frozenset[str]
     manifest: pl.DataFrame
+    sources: Mapping[str, str]
 
     @property
     def indexes(self) -> list[str]:
@@ -54,6 +58,10 @@ class Held:
         """The identities of all embedders that have a cache."""
         return self._after(EMBEDDINGS)
 
+    def cache_of(self, index: str) -> str:
+        """The embedder whose cache has the vectors of an index."""
+        return self.sources.get(index) or embedder_of(index)
+
     def _after(self, prefix: str) -> list[str]:
         return sorted(name.removeprefix(prefix) for name in self.names if name.startswith(prefix))
 
@@ -63,12 +71,17 @@ def hold(premises: Premises) -> Held:
     columns = ("id", "uri", "version", "text_hash", "chunks", "size")
     manifest = premises.tables.documents.read(columns).unique("id", keep="last")
     names = {"id": "document_id", "version": "known_version", "text_hash": "document_text"}
-    return Held(frozenset(premises.database.names()), manifest.rename(names))
+    known = premises.registry.read().indexes
+    return Held(
+        frozenset(premises.database.names()),
+        manifest.rename(names),
+        {name: entry.cut_from for name, entry in known.items()},
+    )
 
 
 def embedder_of(index: str) -> str:
     """The identity of the embedder in an index's name."""
-    return index.rpartition("_")[0]
+    return index.partition("_")[0]
 
 
 def listed(frame: pl.DataFrame) -> list[tuple[str, str]]:

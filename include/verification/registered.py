@@ -38,8 +38,8 @@ def registry_findings(
             continue
         scan = Scan.of(premises.database, CHUNKS + name)
         if scan is not None:
-            yield from _mismatches(premises, entry, scan.dimensions)
-            yield from _wrong_dimensions(name, scan.dimensions, caches.get(embedder_of(name)))
+            yield from _mismatches(premises, entry, scan)
+            yield from _wrong_dimensions(entry, scan.dimensions, caches.get(held.cache_of(name)))
 
 
 def unregistered_findings(premises: Premises, held: Held, *, agreed: bool) -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def _dangling(premises: Premises, entry: Index) -> Finding:
 def _refill(premises: Premises, entry: Index) -> Repair:
     """An empty index in the place of the lost one, and every document to be published again."""
     dimensions = premises.configured().dimensions if not entry.dimensions else entry.dimensions
-    premises.store.create(entry.name, dimensions)
+    premises.store.create(entry.name, dimensions, entry.vectors)
     mark_documents(premises, premises.tables.documents.read(["id"])["id"].to_list())
     return Repair(
         "An empty index took its place: the next sync fills it again, with vectors of the cache.",
@@ -94,13 +94,15 @@ def _forget(premises: Premises, entry: Index) -> Repair:
     return Repair("The entry was removed.")
 
 
-def _mismatches(premises: Premises, entry: Index, dimensions: int) -> Iterator[Finding]:
+def _mismatches(premises: Premises, entry: Index, scan: Scan) -> Iterator[Finding]:
     """Facts of an entry that its name or its table contradicts."""
     facts: dict[str, Any] = {}
     if entry.embedder != embedder_of(entry.name):
         facts["embedder"] = embedder_of(entry.name)
-    if entry.dimensions != dimensions:
-        facts["dimensions"] = dimensions
+    if entry.dimensions != scan.dimensions:
+        facts["dimensions"] = scan.dimensions
+    if entry.vectors != scan.form:
+        facts["vectors"] = scan.form
     if facts:
         yield Finding(
             "registry_mismatch",
@@ -132,14 +134,17 @@ def _correct_chunker(premises: Premises, name: str) -> Repair | None:
     return _correct(premises, name, {"chunker": configured.chunker})
 
 
-def _wrong_dimensions(name: str, dimensions: int, cached: Cached | None) -> Iterator[Finding]:
-    if cached is not None and cached.scan is not None and cached.dimensions != dimensions:
+def _wrong_dimensions(entry: Index, dimensions: int, cached: Cached | None) -> Iterator[Finding]:
+    if cached is None or cached.scan is None:
+        return
+    fits = cached.dimensions > dimensions if entry.cut_from else cached.dimensions == dimensions
+    if not fits:
         detail = (
             f"Its vectors have {dimensions} dimensions, those of its embedder's cache "
             f"{cached.dimensions}."
         )
         remedy = "No sync can write it: drop the one that is wrong and run `sync --rebuild`."
-        yield Finding("wrong_dimension", [(name, detail)], remedy=remedy)
+        yield Finding("wrong_dimension", [(entry.name, detail)], remedy=remedy)
 
 
 def _register(premises: Premises, name: str, *, agreed: bool) -> Repair | None:
@@ -154,6 +159,8 @@ def _register(premises: Premises, name: str, *, agreed: bool) -> Repair | None:
         chunker=configured.chunker if configured.name == name else "",
         dimensions=scan.dimensions,
         chunks=scan.count(),
+        vectors=scan.form,
+        cut_from=configured.cut_from if configured.name == name else "",
     )
     complete = configured.name == name and agreed and documents > 0
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
 import pyarrow as pa
 
 from include.storage.scans import ROW, replace_vectors
+from include.storage.vector_forms import encoded
 from include.verification.chunks import Examined
 from include.verification.embeddings import Cached, different, examine_cache
 from include.verification.marks import READ_AGAIN, mark_chunks, mark_documents
-from include.verification.premises import CHUNKS, Premises, embedder_of
+from include.verification.premises import CHUNKS, Premises
 from include.verification.problems import Finding, Repair
 
 _ROWS_PER_COMMIT = 50_000
 _DETAILS = {
-    "bad_vector": "Its vector holds NaN or infinity, or is not of unit length.",
+    "bad_vector": "Its vector holds NaN or infinity, is not of unit length, or has other signs.",
     "wrong_vector": "Its vector is not the one that its text has in the cache.",
     "damaged_chunk": "Its text is not the one that its hash names.",
     "broken_span": "Its span does not slice to its text from the document's text.",
@@ -41,7 +43,7 @@ def row_findings(
             if not part.height:
                 continue
             subjects = [(name, _detail(kind, examined.index)) for name in part["id"]]
-            repair = partial(_restore, premises, examined.index, part)
+            repair = partial(_restore, premises, examined, part)
             if not free:
                 repair = partial(_mark, premises, examined.index, part)
             if free or live:
@@ -65,18 +67,19 @@ def _by_cache(rows: pl.DataFrame, cached: Cached) -> list[tuple[pl.DataFrame, bo
     return [(free, True), (rows.join(free, on=ROW, how="anti", maintain_order="left"), False)]
 
 
-def _restore(premises: Premises, index: str, rows: pl.DataFrame) -> Repair:
+def _restore(premises: Premises, examined: Examined, rows: pl.DataFrame) -> Repair:
     """Writes the cache's vectors into the rows that are still there; an id always has one text."""
-    cached = examine_cache(premises.database, embedder_of(index))
+    cached = replace(
+        examine_cache(premises.database, examined.cache), dimensions=examined.dimensions
+    )
     wanted = rows.unique("id").join(cached.sound.select("text_hash", place=ROW), on="text_hash")
     for part in wanted.iter_slices(_ROWS_PER_COMMIT):
         names, vectors = cached.vectors(part["place"].unique().to_list())
         place = dict(zip(names, range(len(names)), strict=True))
         chosen = vectors[[place[text] for text in part["text_hash"]]]
-        flat = pa.array(chosen.reshape(-1), pa.float32())
-        vector = pa.FixedSizeListArray.from_arrays(flat, cached.dimensions)
         ids = pa.array(part["id"].to_list(), pa.string())
-        replace_vectors(premises.database, CHUNKS + index, ("id", ids), vector)
+        columns = encoded(chosen, examined.scan.form)
+        replace_vectors(premises.database, CHUNKS + examined.index, ("id", ids), columns)
     return Repair("The cache's vector was put in its place; nothing was embedded.")
 
 

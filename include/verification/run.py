@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -86,7 +86,7 @@ def _findings(premises: Premises, report: Report) -> Iterator[Finding]:
     live = live_index(premises, held)
     agreed = True
     for each in examined:
-        cached = _fitting(caches[embedder_of(each.index)], each.dimensions)
+        cached = _fitting(caches[each.cache], each)
         yield from row_findings(premises, each, cached, live=each.index == live)
         if each.index == live:
             for finding in agreement_findings(premises, held, each):
@@ -94,8 +94,8 @@ def _findings(premises: Premises, report: Report) -> Iterator[Finding]:
                 yield finding
         yield from _lag_findings(premises, each)
     for cached in caches.values():
-        own = [each for each in examined if cached.dimensions in (0, each.dimensions)]
-        yield from cache_findings(premises.database, cached, own)
+        own = [each for each in examined if not cached.dimensions or _fits(cached, each)]
+        yield from cache_findings(premises.database, cached, own, _elsewhere(caches, own))
     yield from registry_findings(premises, held, caches)
     yield from unregistered_findings(premises, held, agreed=agreed)
     yield from text_findings(premises, held, texts)
@@ -116,11 +116,11 @@ class _Look:
             read = partial(examine, database, index, held, texts)
             if (seen := self._try(CHUNKS + index, read)) is not None:
                 self.indexes.append(seen)
-        for name in sorted({*held.embedders, *map(embedder_of, held.indexes)}):
+        for name in sorted({*held.embedders, *map(held.cache_of, held.indexes)}):
             cached = self._try(EMBEDDINGS + name, partial(examine_cache, database, name))
             if cached is not None:
                 self.caches[name] = cached
-        self.indexes = [each for each in self.indexes if embedder_of(each.index) in self.caches]
+        self.indexes = [each for each in self.indexes if each.cache in self.caches]
 
     def _try(self, table: str, read: Callable[[], Found]) -> Found | None:
         try:
@@ -131,11 +131,24 @@ class _Look:
             return None
 
 
-def _fitting(cached: Cached, dimensions: int) -> Cached:
-    """The cache, or nothing of it where its vectors cannot be those of the index."""
-    if cached.dimensions == dimensions:
-        return cached
+def _fits(cached: Cached, examined: Examined) -> bool:
+    if examined.cache != embedder_of(examined.index):
+        return cached.dimensions > examined.dimensions
+    return cached.dimensions == examined.dimensions
+
+
+def _fitting(cached: Cached, examined: Examined) -> Cached:
+    """The cache, cut as the index is; nothing of it where its vectors cannot be those of the index."""
+    if _fits(cached, examined):
+        return replace(cached, dimensions=examined.dimensions)
     return replace(cached, rows=pl.DataFrame(schema=cached.rows.schema))
+
+
+def _elsewhere(caches: Mapping[str, Cached], examined: Sequence[Examined]) -> pl.DataFrame:
+    """`text_hash` of what an API cut itself, before whole vectors were asked for."""
+    names = {embedder_of(each.index) for each in examined if each.cache != embedder_of(each.index)}
+    parts = [caches[name].sound.select("text_hash") for name in sorted(names & caches.keys())]
+    return pl.concat([pl.DataFrame(schema={"text_hash": pl.String}), *parts]).unique()
 
 
 def _lag_findings(premises: Premises, examined: Examined) -> Iterator[Finding]:

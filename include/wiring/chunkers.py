@@ -64,8 +64,16 @@ class Chunkers(Models):
 
     @property
     def index_name(self) -> str:
-        """The index of the configured embedder and chunker; others never share its table."""
-        return f"{self.embedder.identity.id}_{digest('chunker', self.chunker.id)[:8]}"
+        """The index of the configured embedder, form and chunker; others never share its table.
+
+        Raises ConfigurationError where the embedder's vectors cannot be stored in that form.
+        """
+        from include.storage.vector_forms import require_form
+
+        identity, form = self.embedder.identity, self.settings.embedding.vectors
+        require_form(form, identity.dimensions)
+        parts = [identity.id, digest("chunker", self.chunker.id)[:8]]
+        return "_".join(parts if form == "float32" else [parts[0], form, parts[1]])
 
     def require_index(self, *, rebuild: bool) -> None:
         """Refuses settings that name another index than the live one, unless it is to be rebuilt.
@@ -75,7 +83,7 @@ class Chunkers(Models):
         live = self.registry.live()
         if live is not None and live.name != self.index_name and not rebuild:
             raise ConfigurationError(
-                f"RAG_EMBEDDER and RAG_CHUNK_* ask for the index {self.index_name!r}, but "
+                f"RAG_EMBEDDER, RAG_INDEX_VECTORS and RAG_CHUNK_* ask for the index {self.index_name!r}, but "
                 f"{live.name!r} is live. Set them back, or fill the new index and switch to it: "
                 f"`python -m include reembed`, then `promote` (`plan --target` tells what it costs)."
             )

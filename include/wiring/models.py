@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.wiring.stores import Stores
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from include.embedding.models import ModelFolder
     from include.embedding.protocol import Embedder
     from include.llm.protocol import ChatModel
+    from include.llm.questions import Questions
     from include.llm.responses import Responses
     from include.prompts import Prompts
     from include.remote.attempts import Remote
@@ -61,6 +63,13 @@ class Models(Stores):
         from include.llm.opening import open_responses
 
         return open_responses(self.settings, self.lake.objects)
+
+    @cached_property
+    def questions(self) -> Questions:
+        """Questions that were answered, for those that ask the same."""
+        from include.llm.opening import open_questions
+
+        return open_questions(self.settings, self.lake.objects)
 
     @cached_property
     def chat_model(self) -> ChatModel | None:
@@ -126,29 +135,52 @@ class Models(Stores):
         """The local embedding model's folder and identity, found without loading it."""
         from include.embedding.models import find_model
 
+        return find_model(self._named[0], self.settings.embedding.model_cache)
+
+    @cached_property
+    def _named(self) -> tuple[str, int | None]:
+        """The model's name and how many dimensions are asked of it; None for all of them."""
+        from include.embedding.shortened import split
+
+        name = self.settings.embedding.name
+        return (name, None) if Path(name).expanduser().is_dir() else split(name)
+
+    @property
+    def whole_model(self) -> tuple[str, bool]:
+        """The value of RAG_EMBEDDER for all dimensions of the model, and whether it can be cut."""
         chosen = self.settings.embedding
-        return find_model(chosen.name, chosen.model_cache)
+        if chosen.provider != "openai":
+            return f"{chosen.provider}:{self._named[0]}", True
+        from include.embedding.openai import can_be_cut
+        from include.embedding.shortened import split
+
+        model, _ = split(chosen.name)
+        cuttable = can_be_cut(model)
+        return f"openai:{model if cuttable else chosen.name}", cuttable
 
     @cached_property
     def embedder(self) -> Embedder:
         """The embedding model, loaded on first use."""
-        chosen = self.settings.embedding
+        from include.embedding.shortened import shorten
+
+        chosen, (name, dimensions) = self.settings.embedding, self._named
         if chosen.provider == "fake":
             from include.embedding.fake import FakeEmbedder
 
-            return FakeEmbedder(int(chosen.name))
+            return shorten(FakeEmbedder(int(name)), dimensions)
         if chosen.provider == "openai":
             from include.embedding.openai import open_embedder
 
             return open_embedder(chosen.name, self.remote)
         from include.embedding.local import LocalEmbedder
 
-        return LocalEmbedder(
+        whole = LocalEmbedder(
             self.model,
             precision=chosen.precision,
             engine=chosen.engine,
             export_folder=chosen.model_cache,
         )
+        return shorten(whole, dimensions)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -174,7 +206,7 @@ class Models(Stores):
         """What lets one run at a time embed with this model, in as many tasks as it has."""
         from include.storage.lease import Lease
 
-        return Lease(self.lake.objects, f"embed-{self.embedder.identity.id}", run_id)
+        return Lease(self.lake.objects, f"embed-{self.embedder.identity.full.id}", run_id)
 
     def cached_embedder(self, on_progress: Callable[[int], None] | None = None) -> CachedEmbedder:
         """The embedder behind its cache; `on_progress` gets the number of texts done."""
@@ -192,8 +224,10 @@ class Models(Stores):
         """Embeds queries through a cache of their own, which goes with the log of queries."""
         from include.embedding.cache import CachedEmbedder, EmbeddingCache
         from include.embedding.queries import TABLES, QueryEmbedder
+        from include.embedding.shortened import shorten, whole
 
-        embedder = QueryEmbedder(self.embedder)
+        asks = QueryEmbedder(whole(self.embedder))
+        embedder = shorten(asks, self.embedder.identity.dimensions)
         cache = EmbeddingCache(self.database, embedder.identity, tables=TABLES)
         batch = self.settings.embedding.batch_texts
         return CachedEmbedder(embedder, cache, batch_texts=batch)

@@ -102,6 +102,7 @@ class Platform(Chunkers):
             registry=self.registry,
             marks=self.publishing,
             settings=self.settings.index_values,
+            vectors=self.settings.embedding.vectors,
         )
 
     @cached_property
@@ -141,12 +142,16 @@ class Platform(Chunkers):
     def upkeep(self) -> Upkeep:
         """Every table that maintenance compacts: the lake's own, every model's cache, indexes."""
         from include.batch_api.records import BatchUpkeep
+        from include.llm.question_stores import LakeQuestions
         from include.llm.responses import LakeResponses
         from include.spending.ledger import Ledger
         from include.stages.maintain import Upkeep
 
         objects = self.lake.objects
-        small = (Ledger(objects), LakeResponses(objects), BatchUpkeep(objects), self.query_log)
+        small = (
+            Ledger(objects), LakeResponses(objects), LakeQuestions(objects), BatchUpkeep(objects),
+            self.query_log,
+        )  # fmt: skip
         held, database = self.tables, self.database
         own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
         caches = [
@@ -184,6 +189,8 @@ class Platform(Chunkers):
             chunker=self.chunker.id,
             dimensions=identity.dimensions,
             settings=self.settings.index_values,
+            vectors=self.settings.embedding.vectors,
+            cut_from=self.cache.source,
         )
 
     def listing(self, run_id: str) -> Listing:

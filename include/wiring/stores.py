@@ -38,7 +38,7 @@ class Stores:
 
     def close(self) -> None:
         """Closes the connections to models and caches that were opened."""
-        for name in ("remote", "responses"):
+        for name in ("remote", "responses", "questions"):
             if name in vars(self):
                 getattr(self, name).close()
         for other in self.beside:

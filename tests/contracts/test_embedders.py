@@ -16,6 +16,7 @@ from include.embedding.checks import checked
 from include.embedding.export import export_once
 from include.embedding.export_check import Comparison, longest_text
 from include.embedding.fake import FakeEmbedder
+from include.embedding.last_query import LastQuery
 from include.embedding.local import LocalEmbedder
 from include.embedding.models import ModelFolder, find_model
 from include.embedding.protocol import Embedder, EmbedderIdentity
@@ -294,3 +295,16 @@ def test_the_fake_fails_when_told_and_remembers_what_it_embedded() -> None:
     fake.fail_after = None
     fake.embed_documents(["c", "d"])
     assert fake.embedded == ["a", "b", "c", "d"]
+
+
+def test_a_query_asked_again_at_once_is_not_embedded_again() -> None:
+    inner = FakeEmbedder()
+    embedder = LastQuery(inner)
+    first, again = embedder.embed_query("a b"), embedder.embed_query("a b")
+    assert again is first
+    assert np.array_equal(first, inner.embed_query("a b"))
+    assert not np.array_equal(embedder.embed_query("c"), first)
+    embedder.embed_query("a b")
+    assert inner.queries == ["a b", "a b", "c", "a b"]
+    assert embedder.identity == inner.identity
+    assert np.array_equal(embedder.embed_documents(["x"]), inner.embed_documents(["x"]))

@@ -187,6 +187,20 @@ def test_publishing_nothing_makes_no_version(store: VectorStore) -> None:
     assert store.publish(INDEX, table(chunk("b")), []).version == version + 1
 
 
+def test_the_revision_is_another_one_after_every_commit_and_after_no_other_call(store):
+    assert store.revision("nowhere") == 0
+    seen = [store.revision(INDEX)]
+    for upserts, stale in ((table(chunk("a")), []), (table(chunk("b")), ["a"]), (table(), ["b"])):
+        store.publish(INDEX, upserts, stale)
+        seen.append(store.revision(INDEX))
+    assert seen == sorted(set(seen))
+    store.publish(INDEX, table(), ["never there"])
+    found(store, "words")
+    store.rows(INDEX)
+    store.create(INDEX, DIMENSIONS)
+    assert store.revision(INDEX) == seen[-1]
+
+
 def test_only_deletions_are_one_version_too(store: VectorStore) -> None:
     version = store.publish(INDEX, table(chunk("a"), chunk("b"), chunk("c")), []).version
     assert store.publish(INDEX, table(), ["a", "c"]) == Published(0, 0, 2, version + 1)

@@ -170,6 +170,15 @@ def test_an_event_that_changes_nothing_costs_no_evaluation(corpus, world, in_a_t
     assert world().tables.evaluations.count() == 2
 
 
+def test_dimensions_and_bits_are_tried_when_that_is_asked_for(corpus, world, in_a_task):
+    from include.orchestration import judging
+
+    sync(world())
+    found = judging.evaluate({"index": "", "options": True}, None)
+    assert "Fewer dimensions, fewer bits" in local_path(found["report"]).read_text()
+    assert "Fewer dimensions" not in local_path(evaluated()["report"]).read_text()
+
+
 def test_a_live_index_that_got_worse_fails_with_its_figures(
     corpus, world, in_a_task, monkeypatch, tmp_path
 ):

@@ -361,7 +361,7 @@ def test_a_vector_index_is_built_anew_without_what_was_deleted(tmp_path, monkeyp
     vectors = np.random.default_rng(1).random((1_000, 32), dtype=np.float32)
     ids = [str(number) for number in range(1_000)]
     table.upsert(pa.table({"id": ids, "vector": list(vectors)}, schema=schema))
-    lance_indexes.ensure_vector_index(table.open(), "vector")
+    lance_indexes.ensure_vector_index(table.open())
     before = {path.name for path in (tmp_path / "chunks_x.lance" / "_indices").iterdir()}
     delete_among(database, "chunks_x", "id", ["77"])
     assert rewrite(database, "chunks_x") == 999
