@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.batch_api.requests import Request
-from include.embedding.openai import read_vectors
+from include.embedding.openai_vectors import read_vectors
 from include.embedding.protocol import EmbedderIdentity, FloatArray
 from include.errors import ModelError
 from include.spending.entries import DONE, REFUSED, UNKNOWN, UNUSABLE

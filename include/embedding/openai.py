@@ -11,19 +11,18 @@ Whoever serves other weights under the same name states another revision.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from include.documents import digest
-from include.embedding.checks import checked, refuse_empty, unit
+from include.embedding.checks import refuse_empty
+from include.embedding.openai_vectors import read_vectors
 from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray
 from include.embedding.shortened import cut, shorten
 from include.errors import ConfigurationError, ModelError
-from include.remote.endpoint import CONNECTION, Endpoint, option
+from include.remote.endpoint import Endpoint, option
 from include.spending.account import Answered
 from include.spending.entries import Purpose
 from include.spending.prices import Tokens
@@ -190,32 +189,6 @@ class OpenAIEmbedder:
         except ModelError as error:
             return Answered(none, tokens, model, unusable=error)
         return Answered(vectors, tokens, model)
-
-
-def read_vectors(
-    rows: Sequence[tuple[Any, ...]], count: int, identity: EmbedderIdentity
-) -> FloatArray:
-    """Unit vectors in the order of the texts from pairs of index and embedding, base64 or numbers.
-
-    Raises ModelError unless they are `count` usable vectors of this model.
-    """
-    try:
-        ordered = sorted((int(index), row) for index, row in rows)
-        if [index for index, _ in ordered] != list(range(len(ordered))):
-            raise ValueError("indexes")
-        vectors = np.stack([_row(row) for _, row in ordered])
-    except (AttributeError, TypeError, ValueError, binascii.Error) as error:
-        raise ModelError(
-            f"The API sent something else than embeddings ({type(error).__name__}): see that the "
-            f"host of connection {CONNECTION} is an OpenAI-compatible API, as in https://server/v1."
-        ) from None
-    return checked(unit(vectors), count, identity)
-
-
-def _row(value: Any) -> FloatArray:
-    if isinstance(value, str):
-        return np.frombuffer(base64.b64decode(value, validate=True), "<f4").astype(np.float32)
-    return np.asarray(value, dtype=np.float32)
 
 
 def open_embedder(name: str, remote: Remote) -> Embedder:
