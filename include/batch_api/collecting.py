@@ -70,7 +70,7 @@ class Collector:
         seen: dict[str, Answer] = {}
         held: list[tuple[Request, Answer]] = []
         for raw in self._lines(batch):
-            answer = read_answer(raw, requests, self.cache.identity)
+            answer = read_answer(raw, requests, self.cache.identity.full)
             if answer is None or answer.custom_id in seen:
                 continue
             seen[answer.custom_id] = replace(answer, vectors=None)

@@ -11,28 +11,30 @@ from include.batch_api.work import BatchWork
 from include.embedding.cache import EmbeddingCache
 from include.embedding.openai import OpenAIEmbedder
 from include.embedding.protocol import Embedder
+from include.embedding.shortened import whole
 from include.errors import ConfigurationError
 from include.storage.lake import Lake
 
 
 def open_work(lake: Lake, embedder: Embedder, cache: EmbeddingCache) -> BatchWork:
     """Connects to nothing. Raises ConfigurationError for a model that has no batches."""
-    if not isinstance(embedder, OpenAIEmbedder):
+    model = whole(embedder)
+    if not isinstance(model, OpenAIEmbedder):
         raise ConfigurationError(
             f"Only embedders behind an API (openai:…) have batches, {embedder.identity.model!r} has "
             f"none: run without batch_api (--batch-api)."
         )
-    remote = embedder.remote
-    records = BatchRecords(lake.objects, embedder.identity.id)
+    remote = model.remote
+    records = BatchRecords(lake.objects, model.identity.id)
     provider = Provider(remote)
     return BatchWork(
         records=records,
         provider=provider,
-        embedder=embedder,
+        embedder=model,
         submitter=Submitter(
             records=records,
             provider=provider,
-            embedder=embedder,
+            embedder=model,
             account=remote.account,
             texts=lambda uri: _texts(lake, uri),
             # Whatever was sent has arrived, or never will.

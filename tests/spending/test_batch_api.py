@@ -40,6 +40,17 @@ def test_a_batch_leaves_the_same_vectors_as_single_calls_at_half_the_price(conne
     assert np.allclose(vectors, platform.embedder.embed_documents(run.wanted[:10]), atol=1e-6)
 
 
+def test_a_model_cut_to_fewer_dimensions_gets_its_whole_vectors_in_a_batch(connected, api):
+    platform = connected(POLL, RAG_EMBEDDER="openai:text-embedding-3-small@256")
+    run = Run(platform, "one", texts(5))
+    assert (run.embed().left, run.cached()) == (0, 5)
+    embedder = platform.cached_embedder()
+    assert embedder.embed_documents(run.wanted).shape == (5, 256)
+    assert embedder.usage.embedded == 0
+    other = connected(POLL, RAG_EMBEDDER="openai:text-embedding-3-small")
+    assert Run(other, "two", texts(5)).embed().batches == 0
+
+
 def test_texts_in_the_cache_are_not_sent_and_again_nothing_is_submitted(connected, api):
     platform = connected(POLL)
     Run(platform, "one", texts(20)).embed()
