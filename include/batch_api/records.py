@@ -67,7 +67,11 @@ class BatchRecords:
 
     def read(self, key: str) -> Record | None:
         """The batch as it stands, or None when there is none."""
-        return _read(self._objects, f"{self._folder}{key}.json")
+        return _read(self._objects, self.path(key))
+
+    def path(self, key: str) -> str:
+        """Where it lies in the lake."""
+        return f"{self._folder}{key}.json"
 
     def unfinished(self) -> Iterator[Record]:
         """All that are not over, whoever planned them."""
@@ -81,8 +85,8 @@ class BatchRecords:
         changed = replace(record, **changes)
         held = asdict(changed) | {"since": changed.since.isoformat()}
         del held["etag"]
-        path = f"{self._folder}{record.key}.json"
-        etag = self._objects.write_if(path, json.dumps(held).encode(), record.etag)
+        data = json.dumps(held).encode()
+        etag = self._objects.write_if(self.path(record.key), data, record.etag)
         return replace(changed, etag=etag)
 
     def change(self, record: Record, **changes: Any) -> Record:

@@ -153,7 +153,8 @@ class BatchWork:
         if there != here:
             raise ConfigurationError(
                 f"The batch {record.provider_id or record.key} is at {there}, but the "
-                f"connection {CONNECTION} names {here}. Set it back until the batch is over."
+                f"connection {CONNECTION} names {here}. Set it back until the batch is over, or "
+                f"give it up: delete {self.records.path(record.key)} in the lake."
             )
 
     def _supersede_old(self) -> None:
