@@ -78,12 +78,13 @@ def test_texts_are_packed_within_the_providers_limits(connected, api, limits, ba
 
 
 def test_no_more_tokens_wait_at_the_provider_than_its_queue_takes(connected, api):
-    api.control(batch_seconds=0.3)
+    api.control(batch_seconds=3_600)
     run = Run(connected(POLL | {"batch_queue_tokens": 100}), "one", texts(40))
     first = run.step()
     assert (len(first.provider_ids), first.planned) == (1, 1)
     other = Run(connected(POLL | {"batch_queue_tokens": 100}), "two", texts(20, 40)).step()
     assert (other.provider_ids, other.planned) == (first.provider_ids, 1)
+    api.control(batch_seconds=0)
     assert (run.embed().batches, run.cached()) == (2, 40)
 
 
@@ -136,13 +137,14 @@ def test_a_request_that_failed_is_left_and_not_paid(connected, api):
 
 
 def test_a_budget_is_set_aside_before_and_settled_after(connected, api):
-    api.control(batch_seconds=0.3)
+    api.control(batch_seconds=3_600)
     platform = connected(POLL, AIRFLOW_VAR_RAG_BUDGETS='{"daily_usd": 1}')
     run = Run(platform, "one", texts(100))
     run.step()
     (entry,) = entries(platform)
     assert entry.status == "reserved"
     assert Decimal(left_of(platform, "day")["reserved"][entry.id]) == 500 * PRICE / 2
+    api.control(batch_seconds=0)
     run.embed()
     held = left_of(platform, "day")
     assert (held["spent"], held["reserved"]) == (500 * PRICE / 2, {})
@@ -226,11 +228,12 @@ def test_single_calls_for_the_rest_do_not_exceed_what_was_approved(connected, ap
 
 
 def test_texts_that_were_removed_meanwhile_are_given_up(connected, api):
-    api.control(batch_seconds=0.2)
+    api.control(batch_seconds=3_600)
     platform = connected(POLL | {"batch_queue_tokens": 100})
     run = Run(platform, "one", texts(40))
     run.step()
     platform.artifacts("one").remove()
+    api.control(batch_seconds=0)
     other = Run(connected(POLL), "two", texts(40))
     assert (other.embed().left, other.cached()) == (20, 20)
     assert Run(connected(POLL), "three", texts(40)).embed().left == 0

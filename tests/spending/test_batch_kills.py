@@ -103,7 +103,7 @@ def test_what_may_exist_is_submitted_again_only_after_it_was_looked_for_long_eno
 
 def test_a_second_batch_of_the_same_name_is_cancelled(connected, api):
     """As by a process that was stopped between its decision and its request, for too long."""
-    api.control(batch_seconds=0.5)
+    api.control(batch_seconds=3_600)
     platform = connected(POLL)
     run = Run(platform, "one", texts(9))
     run.step()
@@ -113,6 +113,7 @@ def test_a_second_batch_of_the_same_name_is_cancelled(connected, api):
     ghost = provider.create(record.file_id, key, 1)
     assert provider.find(key, 1, record.since) == record.provider_id
     assert provider.retrieve(ghost).status == "cancelled"
+    api.control(batch_seconds=0)
     assert run.embed().left == 0
     require_paid_once(api, platform)
 
