@@ -24,7 +24,7 @@ from airflow.sdk import dag, task
 
 from include.orchestration import answering
 from include.orchestration.approval import SpendingApproval
-from include.orchestration.defaults import LIGHT, LLM, SHARED, START
+from include.orchestration.defaults import LIGHT, LLM, SHARED, START, story
 from include.orchestration.params import PROMPT_VERSION, QUESTIONS, QUESTIONS_URI, K
 
 
@@ -33,7 +33,7 @@ from include.orchestration.params import PROMPT_VERSION, QUESTIONS, QUESTIONS_UR
     start_date=START,
     catchup=False,
     tags=["llm"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
     params={
         "uri": QUESTIONS_URI,

@@ -28,7 +28,7 @@ from airflow.sdk import Asset, dag, task
 from include.orchestration import enrichment, review
 from include.orchestration.approval import SpendingApproval
 from include.orchestration.assets import CHUNK_INDEX, RAW_DOCUMENTS
-from include.orchestration.defaults import LIGHT, LLM, SHARED, START
+from include.orchestration.defaults import LIGHT, LLM, SHARED, START, story
 from include.orchestration.params import AGAIN, MOST_TEXTS
 
 
@@ -38,7 +38,7 @@ from include.orchestration.params import AGAIN, MOST_TEXTS
     catchup=False,
     max_active_runs=1,
     tags=["llm", "review"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
     params={"most": MOST_TEXTS, "again": AGAIN},
 )

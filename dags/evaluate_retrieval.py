@@ -27,7 +27,7 @@ from airflow.sdk import PartitionedAssetTimetable, dag, get_current_context, tas
 
 from include.orchestration import judging
 from include.orchestration.assets import CHUNK_INDEX, INDEX_CANDIDATE
-from include.orchestration.defaults import EMBED, LIGHT, SHARED, START
+from include.orchestration.defaults import EMBED, LIGHT, SHARED, START, story
 from include.orchestration.params import INDEX, OPTIONS, PROMOTE, WHY
 from include.orchestration.review import PlainHITLOperator
 
@@ -36,7 +36,7 @@ SETTINGS: dict[str, Any] = {
     "catchup": False,
     "max_active_runs": 4,  # one that waits for a person keeps no other from being judged
     "tags": ["index", "quality", "review"],
-    "doc_md": __doc__,
+    **story(__doc__),
     "default_args": SHARED,
     "params": {"index": INDEX, "promote": PROMOTE, "options": OPTIONS},
 }

@@ -24,7 +24,7 @@ from airflow.sdk import Asset, dag, task
 from include.orchestration import ingesting
 from include.orchestration.approval import SpendingApproval
 from include.orchestration.assets import CHUNK_INDEX, QUARANTINE, RAW_DOCUMENTS
-from include.orchestration.defaults import COMMIT, EMBED, LIGHT, SHARED, START, STEADY
+from include.orchestration.defaults import COMMIT, EMBED, LIGHT, SHARED, START, STEADY, story
 from include.orchestration.params import ALLOW_DELETIONS, REBUILD, REREAD
 
 
@@ -34,7 +34,7 @@ from include.orchestration.params import ALLOW_DELETIONS, REBUILD, REREAD
     catchup=False,
     max_active_runs=1,
     tags=["ingestion", "index"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
     params={"reread": REREAD, "allow_deletions": ALLOW_DELETIONS, "rebuild": REBUILD},
 )

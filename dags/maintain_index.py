@@ -25,7 +25,7 @@ from airflow.sdk import Asset, dag, task
 
 from include.orchestration import maintaining
 from include.orchestration.assets import LAKE_VERIFICATION
-from include.orchestration.defaults import COMMIT, SHARED, START
+from include.orchestration.defaults import COMMIT, SHARED, START, story
 from include.orchestration.params import KEEP_DAYS, REPAIR
 
 
@@ -35,7 +35,7 @@ from include.orchestration.params import KEEP_DAYS, REPAIR
     catchup=False,
     max_active_runs=1,
     tags=["maintenance", "index"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
     params={"keep_days": KEEP_DAYS, "repair": REPAIR},
 )

@@ -1,17 +1,17 @@
 """Fills another index, for another model or chunker, from stored texts, beside the live one.
 
 **What it does.** Takes the documents first ingested on the partition's day, compares the target index
-with the manifest, chunks what it lacks from texts in the lake (no source is read), embeds what its model
-has not seen (above `approval_usd` it asks a person), and publishes. Readers stay with the live index, and
-ingestion keeps both complete. When the target lacks nothing any more, it becomes a candidate and
-`index_candidate` wakes `evaluate_retrieval`, which promotes or refuses it. With *Batch API* an `openai:`
-model costs half and takes up to a day; `by_batch` is deferred meanwhile.
+with the manifest, chunks what it lacks from texts in the lake (no source is read), embeds what is new to
+its model (above `approval_usd` it asks a person), and publishes. Readers stay with the live index, and
+ingestion keeps both complete. A target that lacks nothing is a candidate: `index_candidate` wakes
+`evaluate_retrieval`, which promotes or refuses it. With *Batch API* an `openai:` model costs half, within a day.
 
-**When it runs.** By **backfill**: *Trigger* → *Backfill*, a range of days, and the target under
-*Run Parameters*; or `airflow backfill create --dag-id reembed_corpus --from-date … --to-date …
---dag-run-conf '{"target": "RAG_EMBEDDER=local:…"}'`. Runs may go in any order, in parallel, again. A
-run by hand takes all documents, or the days of its form. Every night it completes what is being built,
-and skips when nothing is. `python -m include plan --target '…'` tells the price before.
+**When it runs.** By **backfill**: *Trigger* → *Backfill*, a range of days, *All Runs* (every night has
+left a run of its day), *Override parameters on existing runs* (without it Airflow drops them), and the
+target under *Run Parameters*; or `airflow backfill create --dag-id reembed_corpus --from-date … --to-date …
+--reprocess-behavior completed --dag-run-conf '{"target": "RAG_EMBEDDER=local:…"}'`. Runs may go in any
+order, in parallel, again. A single run by hand takes all documents, or the days of its form. Every night
+it completes what is being built. `python -m include plan --target '…'` tells the price before.
 
 **When it fails.** Nothing is lost or paid twice: what was embedded is cached, batches are found again.
 Clear the task, or run the day again. `python -m include indexes` shows what is missing.
@@ -27,7 +27,7 @@ from include.orchestration import reembedding
 from include.orchestration.approval import SpendingApproval
 from include.orchestration.assets import INDEX_CANDIDATE
 from include.orchestration.batching import EmbedByBatch
-from include.orchestration.defaults import COMMIT, LIGHT, REEMBED, SHARED, START, STEADY
+from include.orchestration.defaults import COMMIT, LIGHT, REEMBED, SHARED, START, STEADY, story
 from include.orchestration.params import REEMBED_FORM
 
 
@@ -39,7 +39,7 @@ from include.orchestration.params import REEMBED_FORM
     catchup=False,
     max_active_runs=4,
     tags=["index", "backfill"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
     params=REEMBED_FORM,
 )

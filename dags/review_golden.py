@@ -26,7 +26,7 @@ from airflow.sdk import dag, task
 
 from include.orchestration import curating, review
 from include.orchestration.approval import SpendingApproval
-from include.orchestration.defaults import LIGHT, LLM, SHARED, START
+from include.orchestration.defaults import LIGHT, LLM, SHARED, START, story
 from include.orchestration.params import MOST_PASSAGES, OTHER_WORDS, SEED, SHOW
 
 
@@ -36,7 +36,7 @@ from include.orchestration.params import MOST_PASSAGES, OTHER_WORDS, SEED, SHOW
     catchup=False,
     max_active_runs=1,
     tags=["llm", "quality", "review"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
     params={"most": MOST_PASSAGES, "show": SHOW, "seed": SEED},
 )

@@ -24,7 +24,7 @@ from airflow.sdk import dag, task
 
 from include.orchestration import review
 from include.orchestration.assets import QUARANTINE, RAW_DOCUMENTS
-from include.orchestration.defaults import LIGHT, SHARED, START
+from include.orchestration.defaults import LIGHT, SHARED, START, story
 
 
 @dag(
@@ -33,7 +33,7 @@ from include.orchestration.defaults import LIGHT, SHARED, START
     catchup=False,
     max_active_runs=1,
     tags=["quality", "review"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
 )
 def review_quarantine() -> None:

@@ -19,7 +19,7 @@ from airflow.sdk import dag, task
 
 from include.orchestration import reembedding
 from include.orchestration.assets import RAW_DOCUMENTS
-from include.orchestration.defaults import LIGHT, SHARED, START
+from include.orchestration.defaults import LIGHT, SHARED, START, story
 from include.orchestration.params import REASON, SWITCH_TO
 
 
@@ -29,7 +29,7 @@ from include.orchestration.params import REASON, SWITCH_TO
     catchup=False,
     max_active_runs=1,
     tags=["index"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
     params={"to": SWITCH_TO, "reason": REASON},
 )

@@ -22,7 +22,7 @@ from airflow.sdk import Asset, dag, task
 
 from include.orchestration import ingesting
 from include.orchestration.assets import RAW_DOCUMENTS
-from include.orchestration.defaults import LIGHT, SHARED, START
+from include.orchestration.defaults import LIGHT, SHARED, START, story
 from include.orchestration.params import ALLOW_DELETIONS, LOOK_ONLY, REREAD
 
 
@@ -32,7 +32,7 @@ from include.orchestration.params import ALLOW_DELETIONS, LOOK_ONLY, REREAD
     catchup=False,
     max_active_runs=1,
     tags=["ingestion", "source"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
     params={"reread": REREAD, "allow_deletions": ALLOW_DELETIONS, "look_only": LOOK_ONLY},
 )

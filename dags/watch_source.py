@@ -26,7 +26,7 @@ from airflow.sdk import Asset, dag, task
 
 from include.orchestration import watching
 from include.orchestration.assets import RAW_DOCUMENTS
-from include.orchestration.defaults import LIGHT, SHARED, START
+from include.orchestration.defaults import LIGHT, SHARED, START, story
 from include.settings import WatchSettings
 
 
@@ -36,7 +36,7 @@ from include.settings import WatchSettings
     catchup=False,
     max_active_runs=1,
     tags=["ingestion", "source"],
-    doc_md=__doc__,
+    **story(__doc__),
     default_args=SHARED,
 )
 def watch_source() -> None:

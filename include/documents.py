@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -145,6 +145,11 @@ class Hit:
     page: int = 0
     context_start: int = 0
     context_end: int = 0
+
+    def as_json(self) -> dict[str, object]:
+        """The hit as JSON values; without a page where the format has none."""
+        shown = {**asdict(self), "heading": list(self.heading), "metadata": dict(self.metadata)}
+        return shown if self.page else {k: v for k, v in shown.items() if k != "page"}
 
 
 def heading_path(blocks: Sequence[Block], text: str, at: int) -> tuple[str, ...]:

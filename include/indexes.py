@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import warn
 from include.retrieval.search import Searcher
+from include.storage.registry import Index
 from include.wiring import Platform
 
 if TYPE_CHECKING:
@@ -24,12 +25,16 @@ def of_values(platform: Platform, values: Mapping[str, str]) -> Platform:
     """The platform for the index that these `RAG_*` values make; others stay as they are."""
     if not values.items() - platform.settings.index_values.items():
         return platform
-    made = Platform(platform.settings.with_index(values), platform.deployment)
+    settings = platform.settings.with_index(values)
+    beside = (each for each in platform.beside if isinstance(each, Platform))
+    made = next((each for each in beside if each.settings == settings), None)
+    if made is None:
+        made = Platform(settings, platform.deployment)
+        platform.beside.append(made)
     # One lake, opened and found compatible once.
     for name in ("s3", "lake", "database", "caller"):
         if name in platform.__dict__:
             made.__dict__[name] = platform.__dict__[name]
-    platform.beside.append(made)
     return made
 
 
@@ -92,17 +97,21 @@ def searcher(
     Its own model embeds the question, whatever RAG_EMBEDDER says. Raises ConfigurationError when
     there is none yet, when it is not known what filled it, or for a filter that cannot be read.
     """
-    name = index or platform.live_index()
-    platform = of_index(platform, name)
+    return searcher_in(platform, platform.registry.get(index or platform.live_index()), narrowing)
+
+
+def searcher_in(platform: Platform, index: Index, narrowing: Narrowing = EVERYTHING) -> Searcher:
+    """`searcher` on an index that was looked up already: a switch meanwhile changes nothing."""
+    platform = of_values(platform, index.settings)
     scope = platform.scope(narrowing.filter, narrowing.principals)
-    if platform.registry.get(name).embedder != platform.embedder.identity.id:
+    if index.embedder != platform.embedder.identity.id:
         raise ConfigurationError(
-            f"The index {name!r} was filled by {platform.registry.get(name).embedder!r}; the "
-            f"configured RAG_EMBEDDER is {platform.embedder.identity.id!r}. Set it back, or make "
-            f"the index for it: `python -m include sync --rebuild`."
+            f"The index {index.name!r} was filled by {index.embedder!r}; the configured "
+            f"RAG_EMBEDDER is {platform.embedder.identity.id!r}. Set it back, or make the index "
+            f"for it: `python -m include sync --rebuild`."
         )
     distinct = platform.distinct(deduplicate=narrowing.distinct)
-    return Searcher(platform.embedder, platform.store, name, scope=scope, distinct=distinct)
+    return Searcher(platform.embedder, platform.store, index.name, scope=scope, distinct=distinct)
 
 
 def following(platform: Platform) -> Platform:

@@ -80,12 +80,13 @@ class Differ:
         if (twice := _twice(added["id"])) is not None:
             raise _listed_twice(twice)
         gone = self._quarantined.filter(~self._refused.seen)
+        here = self._previous.join(gone, on="id", how="semi")  # which builds its table of the few
         return Difference(
             added=added,
             touched=rows.get("touched", empty),
             removed=self._previous.filter(~self._known.seen).sort("id"),
             held=rows.get("held", empty),
-            forgotten=gone.join(self._previous, on="id", how="anti")["id"].sort(),
+            forgotten=gone.join(here, on="id", how="anti")["id"].sort(),
             unchanged=self._unchanged,
         )
 
@@ -96,7 +97,9 @@ class _Side:
     def __init__(self, name: str, frame: pl.DataFrame) -> None:
         self._stamps = frame.select(
             "id", *(pl.col(key).alias(f"{name}_{key}") for key in _KEYS[1:])
-        ).with_row_index("at")
+        )
+        # Ids are found by 8 bytes and then compared: a join by texts takes ten times the memory.
+        self._hashes = pl.DataFrame({"hash": frame["id"].hash()}).with_row_index("at")
         self._seen = np.zeros(frame.height, dtype=bool)
 
     @property
@@ -106,16 +109,22 @@ class _Side:
 
     def beside(self, batch: pl.DataFrame) -> pl.DataFrame:
         """The batch with the stamps of this side, null for ids that it does not have."""
-        numbered = batch.with_row_index("row")
-        # An inner join builds its table of the smaller side, which is the batch.
-        found = self._stamps.join(numbered.select("id", "row"), on="id", how="inner")
+        found = self._found(batch["id"])
         at = found["at"].to_numpy()
-        if self._seen[at].any() or found["at"].n_unique() < found.height:
-            again = self._seen[at] | found["at"].is_duplicated().to_numpy()
+        again = self._seen[at] | found["at"].is_duplicated().to_numpy()
+        if again.any():
             raise _listed_twice(str(found.filter(pl.Series(again))["id"][0]))
         self._seen[at] = True
+        numbered = batch.with_row_index("row")
         beside = numbered.join(found.drop("id", "at"), on="row", how="left", maintain_order="left")
         return beside.drop("row")
+
+    def _found(self, ids: pl.Series) -> pl.DataFrame:
+        """`row` of the ids and `at` of the same ids here, with what is here."""
+        numbered = pl.DataFrame({"hash": ids.hash()}).with_row_index("row")
+        pairs = self._hashes.join(numbered, on="hash", how="inner").select("row", "at")
+        here = self._stamps[pairs["at"]].hstack(pairs)
+        return here.filter(here["id"] == ids.gather(pairs["row"]))
 
 
 def diff(previous: pl.DataFrame, current: pl.DataFrame, quarantined: pl.DataFrame) -> Difference:
@@ -174,7 +183,7 @@ def _same(side: str) -> pl.Expr:
 def _compact(rows: pl.DataFrame) -> pl.DataFrame:
     """The same rows in memory of their own: a filtered frame keeps all texts it was taken from."""
     own = pl.from_arrow(rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    return cast(pl.DataFrame, own).cast(dict(rows.schema))
+    return cast(pl.DataFrame, own).cast(rows.schema)
 
 
 def _listed_twice(twice: str) -> SourceError:
@@ -185,6 +194,6 @@ def _listed_twice(twice: str) -> SourceError:
 
 
 def _twice(ids: pl.Series) -> str | None:
-    if ids.n_unique() == len(ids):
+    if ids.hash().n_unique() == len(ids) or ids.n_unique() == len(ids):
         return None
     return str(ids.filter(ids.is_duplicated())[0])

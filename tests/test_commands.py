@@ -192,5 +192,5 @@ def test_help_names_every_command():
         check=True,
     )
     for command in ("plan", "sync", "search", "ask", "trace", "status", "verify", "evaluate",
-                    "quarantine", "prompts", "golden"):  # fmt: skip
+                    "quarantine", "prompts", "golden", "serve"):  # fmt: skip
         assert command in done.stdout

@@ -59,6 +59,9 @@ def test_an_empty_environment_gives_the_documented_defaults():
         ("RAG_SENSITIVE", "cards=drop", "actions index, mask, quarantine"),
         ("RAG_SENSITIVE", "cards=mask cards=index", "twice"),
         ("RAG_SENSITIVE", "file:///elsewhere:cards=mask", "RAG_SOURCE_URI does not name"),
+        ("RAG_API_REQUESTS_PER_MINUTE", "-1", "from 0"),
+        ("RAG_API_TIMEOUT_SECONDS", "0", "from 1"),
+        ("RAG_API_SESSION_MINUTES", "0", "from 1"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(name, value, expected):
@@ -158,6 +161,33 @@ def test_a_watch_that_could_not_work_is_refused_by_name(given, named):
 
 def test_a_laptop_watches_nothing():
     assert Settings.from_environment({}).watch.mode == "none"
+
+
+def test_a_key_of_the_api_reads_as_the_labels_behind_it():
+    text = "plain-0123456789ab== hr-0123456789abc|hr|group:staff,root-0123456789a|*"
+    keys = Settings.from_environment({"RAG_API_KEYS": text}).api.keys
+    assert [key.labels for key in keys] == [(), ("group:staff", "hr"), None]
+    assert keys[0].secret == "plain-0123456789ab=="
+    assert "0123456789" not in repr(keys)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("short", "entry 1: a key should have at least 16"),
+        ("good-0123456789ab se|cret", "entry 2"),
+        ("good-0123456789ab|", "labels"),
+        ("good-0123456789ab|*|hr", "labels"),
+        ("good-0123456789ab|hr||x", "labels"),
+        ("good-0123456789ab good-0123456789ab|hr", "twice"),
+        ("gööd-0123456789abcdef", "letters"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_told_without_the_key(value, expected):
+    with pytest.raises(ConfigurationError, match=expected) as told:
+        Settings.from_environment({"RAG_API_KEYS": value})
+    assert "0123456789" not in str(told.value)
+    assert "RAG_API_KEYS" in str(told.value)
 
 
 def test_a_semantic_cache_that_could_keep_nothing_is_refused():

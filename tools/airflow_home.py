@@ -131,6 +131,8 @@ def configuration(home: AirflowHome, port: int, keys: dict[str, str]) -> str:
             "workers": 1,
             "secret_key": keys["secret_key"],
             "instance_name": "RAG data platform",
+            # An error's sentence is one long line.
+            "default_wrap": True,
         },
         "api_auth": {"jwt_secret": keys["jwt_secret"]},
         "dag_processor": {

@@ -1,15 +1,17 @@
-"""What answering the questions of a planned run costs at most."""
+"""What answering questions costs at most, and judging the answers of versions of a prompt."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from include.answering.asking import PROMPT, Asking, subject_of
+from include.answering.grading import METRICS, require_judge
 from include.indexes import of_index
 from include.llm.protocol import ChatModel, ChatRequest
 from include.llm.rendered import chat_messages, named
 from include.retrieval.generative import MOST_CHARACTERS, OUTPUT_TOKENS
-from include.spending.approval import ANSWERING
+from include.spending.approval import ANSWERING, JUDGING
 from include.spending.forecast import Estimate, Forecast
 from include.storage.artifacts import Artifacts
 from include.wiring import Platform
@@ -35,6 +37,25 @@ def forecast(platform: Platform, artifacts: Artifacts, asking: Asking) -> Foreca
     for question in questions:
         most += _most(platform, chat, question, asking, passages)
     return Forecast(ANSWERING, chat.name, len(questions), most)
+
+
+def forecast_versions(
+    platform: Platform, questions: Sequence[str], versions: Sequence[str | None], *, k: int = 10
+) -> Forecast:
+    """What it costs at most to answer the questions with each version and to judge the answers.
+
+    A verdict that cannot be used, and is asked for once more, is not in it. Raises
+    ConfigurationError without a chat model, and for a version that there is not.
+    """
+    judge, most = require_judge(platform), Estimate()
+    passages = _passage_tokens(platform, k)
+    for version in versions:
+        for question in questions:
+            most += _most(platform, judge.chat, question, Asking(k, prompt=version), passages)
+            for metric in METRICS:
+                shown, beside = [_NO_PASSAGE] * k, passages + OUTPUT_TOKENS
+                most += judge.most(metric, question, shown, beside=beside)
+    return Forecast(JUDGING, judge.chat.name, len(questions) * len(versions), most)
 
 
 def _most(

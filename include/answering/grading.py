@@ -7,19 +7,17 @@ trusted is what `agreement` measures, on labelled items.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from include.answering.asking import Asking, answerer, ask
 from include.errors import ConfigurationError, ModelError
-from include.evaluation.bootstrap import paired_bootstrap
 from include.llm.protocol import ChatModel, ChatRequest
 from include.llm.rendered import chat_messages, named
-from include.retrieval.context import pack
-from include.retrieval.generative import passages_of
+from include.prompts.library import Prompt
+from include.spending.forecast import Estimate
 from include.wiring import Platform
 
 Json = dict[str, Any]
@@ -46,14 +44,9 @@ class Judge:
         """The metric's score. A reply that cannot be used is asked for once more."""
         prompt = self.platform.prompts.get(f"judge_{metric}")
         values: Json = {"question": question, "answer": answer, "passages": list(passages)}
-        rendered = prompt.render({name: values[name] for name in prompt.version.variables})
         for tokens in (_TOKENS, 2 * _TOKENS):  # another request: a cached reply would be as bad
-            request = ChatRequest(
-                chat_messages(rendered), named(rendered), max_output_tokens=tokens,
-                operation="judge",
-            )  # fmt: skip
             try:
-                completion = self.chat.complete(request)
+                completion = self.chat.complete(_request(prompt, values, tokens))
             except ModelError:
                 continue
             self.cost_usd += completion.cost_usd
@@ -62,6 +55,19 @@ class Judge:
                 return found
         self.unusable[metric] += 1
         return None
+
+    def most(self, metric: str, question: str, passages: Passages, *, beside: int) -> Estimate:
+        """What one verdict costs at most, with so many tokens of answer and passages beside."""
+        prompt = self.platform.prompts.find(f"judge_{metric}")
+        values: Json = {"question": question, "answer": "", "passages": list(passages)}
+        return self.chat.most(_request(prompt, values, _TOKENS), beside=beside)
+
+
+def _request(prompt: Prompt, values: Json, tokens: int) -> ChatRequest:
+    rendered = prompt.render({name: values[name] for name in prompt.version.variables})
+    return ChatRequest(
+        chat_messages(rendered), named(rendered), max_output_tokens=tokens, operation="judge"
+    )
 
 
 def read_score(metric: str, reply: str) -> float | None:
@@ -89,52 +95,6 @@ def require_judge(platform: Platform) -> Judge:
     if chat is None:
         raise ConfigurationError("A judge is a chat model: set RAG_CHAT_MODEL, it is 'none'.")
     return Judge(platform, chat)
-
-
-def grade(
-    platform: Platform,
-    questions: Sequence[str],
-    versions: Sequence[str | None],
-    *,
-    k: int = 10,
-    on_progress: Callable[[int], None] = lambda _: None,
-) -> Json:
-    """Asks every question with each version of the prompt and judges the answers.
-
-    With two versions, `differences` are second minus first, each with its 95 % interval, over the
-    questions that were judged for both.
-    """
-    judge = require_judge(platform)
-    scores: list[list[dict[str, float | None]]] = []
-    rows = []
-    for version in versions:
-        asking = Asking(k, prompt=version, rescued=(), fresh=True)
-        who, ours = answerer(platform, asking), []
-        cost = Decimal(0)
-        for question in questions:
-            trace = ask(platform, who, question, asking)
-            answer = trace.answer
-            cost += answer.cost_usd
-            hits = who.searcher.search(question, k)
-            passages = passages_of(pack(hits, budget=who.budget, section_text=who.section_text))
-            ours.append(
-                {
-                    metric: judge.score(metric, question, answer.answer, passages)
-                    for metric in METRICS
-                }
-            )
-            on_progress(1)
-        scores.append(ours)
-        shown = version or "production"
-        rows.append({"prompt_version": shown, "answers_usd": f"{cost:f}", **_means(ours)})
-    return {
-        "judged": rows,
-        "questions": len(questions),
-        "differences": _differences(*scores) if len(scores) == 2 else None,
-        "judge": judge.chat.name,
-        "unusable": judge.unusable,
-        "judge_usd": f"{judge.cost_usd:f}",
-    }
 
 
 def agreement(platform: Platform, file: Path = LABELS) -> Json:
@@ -169,24 +129,3 @@ def _agreement(both: Sequence[tuple[bool, bool]]) -> dict[str, float | None]:
     chance = ours * theirs + (1 - ours) * (1 - theirs)
     kappa = None if chance == 1 else round((agree - chance) / (1 - chance), 4)
     return {"agree": round(agree, 4), "kappa": kappa}
-
-
-def _means(scores: Sequence[Mapping[str, float | None]]) -> Json:
-    held = {metric: [s for row in scores if (s := row[metric]) is not None] for metric in METRICS}
-    return {name: round(sum(each) / len(each), 4) if each else None for name, each in held.items()}
-
-
-def _differences(
-    first: Sequence[Mapping[str, float | None]], second: Sequence[Mapping[str, float | None]]
-) -> Json:
-    found: Json = {}
-    for metric in METRICS:
-        pairs = [
-            (two, one)
-            for before, after in zip(first, second, strict=True)
-            if (one := before[metric]) is not None and (two := after[metric]) is not None
-        ]
-        if pairs:
-            ours, theirs = zip(*pairs, strict=True)
-            found[metric] = {"questions": len(pairs), **paired_bootstrap(ours, theirs).as_json()}
-    return found

@@ -64,12 +64,13 @@ def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
     judged = judge(platform, questions, judging, new_run_id())
     answer = judged.as_json()
     if asked.report:
-        _write(asked.report, judged.html)
+        write_page(asked.report, judged.html)
         answer["report"] = str(asked.report)
     return answer, int(judged.assessment.verdict in ("fail", "refuse"))
 
 
-def _write(path: Path, text: str) -> None:
+def write_page(path: Path, text: str) -> None:
+    """Raises ConfigurationError for a file that cannot be written."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -16,16 +16,21 @@ from include.commands import (
     keeping_arguments,
     prompts,
 )
-from include.commands.adding import Command, Json
+from include.commands.adding import Add, Command, Json
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import log_to_stderr
 from include.settings import Settings, load_env_file
 from include.wiring import Platform
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit status and never shows a traceback for our errors."""
-    chosen = _parser().parse_args(arguments)
+def main(
+    arguments: Sequence[str] | None = None, *, also: Callable[[Add], None] | None = None
+) -> int:
+    """Runs one command; returns the exit status and never shows a traceback for our errors.
+
+    `also` adds commands of other packages.
+    """
+    chosen = _parser(also).parse_args(arguments)
     log_to_stderr(verbose=chosen.json or chosen.verbose)
     try:
         load_env_file()
@@ -55,7 +60,7 @@ def _settings(chosen: argparse.Namespace) -> Settings:
     return replace(settings, budgets=settings.budgets.approving(approved))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(also: Callable[[Add], None] | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m include",
         description="Keeps a searchable index equal to your documents, and answers from it.",
@@ -76,4 +81,6 @@ def _parser() -> argparse.ArgumentParser:
     prompts.add_arguments(
         add("prompts", prompts.run, prompts.shown, "List, show and compare versions of prompts.")
     )
+    if also:
+        also(add)
     return parser

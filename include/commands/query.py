@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import Any
 
 from include.answering import asking as asking_
 from include.answering.asking import Asking
-from include.documents import Hit
 from include.indexes import EVERYTHING, Narrowing, searcher
 from include.retrieval.search import Mode, Searcher
 from include.spending.caller import Caller
@@ -30,7 +28,8 @@ __all__ = [
 
 def search(chosen: Searcher, text: str, *, k: int = 10, mode: Mode = "hybrid") -> Json:
     """The `k` best chunks for a text."""
-    return {"index": chosen.index, "hits": [_hit(hit) for hit in chosen.search(text, k, mode=mode)]}
+    hits = chosen.search(text, k, mode=mode)
+    return {"index": chosen.index, "hits": [hit.as_json() for hit in hits]}
 
 
 def logged_search(
@@ -43,13 +42,6 @@ def logged_search(
     seconds = time.monotonic() - began
     platform.query_log.note(text, Outcome("search", chosen.index, mode, k, scores, seconds))
     return found
-
-
-def _hit(hit: Hit) -> Json:
-    shown = {**asdict(hit), "heading": list(hit.heading), "metadata": dict(hit.metadata)}
-    if not hit.page:
-        del shown["page"]
-    return shown
 
 
 def ask(

@@ -14,13 +14,14 @@ from include.evaluation.bootstrap import Interval
 _WIDTH, _LABELS, _ROW = 640, 190, 26
 _APART = 30
 """So far apart are two numbers on one axis, or only the first is written."""
+_LEAST = 0.01
+"""An axis reaches so far at least, where nothing differs."""
 
 
-def ranges(differences: Mapping[str, Interval], margin: float) -> str:
+def ranges(differences: Mapping[str, Interval], margin: float = 0) -> str:
     """A dot with its confidence interval for each name, around a line at 0 and one at -margin."""
-    reach = 1.1 * max(
-        [margin, *(max(abs(each.low), abs(each.high)) for each in differences.values())]
-    )
+    ends = (max(abs(each.low), abs(each.high)) for each in differences.values())
+    reach = 1.1 * max([margin, _LEAST, *ends])
 
     def x(value: float) -> float:
         return _LABELS + (value + reach) / (2 * reach) * (_WIDTH - _LABELS - 20)
@@ -28,9 +29,10 @@ def ranges(differences: Mapping[str, Interval], margin: float) -> str:
     height = _ROW * len(differences) + 26
     parts = [
         _line(x(0), 4, x(0), height - 20, "axis"),
-        _line(x(-margin), 4, x(-margin), height - 20, "limit"),
         _text(x(0), height - 4, "0", "middle"),
     ]
+    if margin:
+        parts.append(_line(x(-margin), 4, x(-margin), height - 20, "limit"))
     if x(0) - x(-margin) > _APART:
         parts.append(_text(x(-margin), height - 4, f"−{margin:g}", "middle"))
     for row, (name, each) in enumerate(differences.items()):
@@ -52,7 +54,7 @@ def bars(values: Mapping[str, tuple[float, float | None]]) -> str:
     parts = []
     for row, (name, (ours, theirs)) in enumerate(values.items()):
         y = row * (_ROW + 6) + 6
-        parts.append(_text(_LABELS - 12, y + 15, name, "end"))
+        parts.append(_text(_LABELS - 12, y + (10 if theirs is None else 15), name, "end"))
         parts.append(_bar(y, ours, "ours"))
         if theirs is not None:
             parts.append(_bar(y + 12, theirs, "theirs"))

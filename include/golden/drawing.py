@@ -60,10 +60,10 @@ def plan(
         if len(rows) == most:
             break
     artifacts.write(ARTIFACT, pl.DataFrame(rows, schema=_PASSAGES))
-    most, chat = Estimate(), platform.chat_model
+    priced, chat = Estimate(), platform.chat_model
     if chat is not None:
-        most = sum((chat.most(request(prompt, row)) for row in rows), Estimate())
-    return Work(len(rows), most.input_tokens + most.output_tokens, most.cost_usd)
+        priced = sum((chat.most(request(prompt, row)) for row in rows), Estimate())
+    return Work(len(rows), priced.input_tokens + priced.output_tokens, priced.cost_usd)
 
 
 def require_approval(work: Work, platform: Platform) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from include.errors import TransientError
-from include.llm.protocol import ChatRequest, Completion
+from include.llm.protocol import ChatRequest, Completion, Heard
 from include.observability.log import warn
 from include.spending.forecast import Estimate
 
@@ -25,7 +25,9 @@ class Link(Protocol):
         """What the request costs at most, with so many tokens beside its own."""
         ...
 
-    def complete(self, request: ChatRequest, *, tries: int | None = None) -> Completion:
+    def complete(
+        self, request: ChatRequest, *, tries: int | None = None, heard: Heard | None = None
+    ) -> Completion:
         """The answer, tried so often."""
         ...
 
@@ -46,12 +48,12 @@ class ChatChain:
         each = (model.most(request, beside=beside) for model in self._models)
         return max(each, key=lambda estimate: estimate.cost_usd)
 
-    def complete(self, request: ChatRequest) -> Completion:
+    def complete(self, request: ChatRequest, *, heard: Heard | None = None) -> Completion:
         """The answer of the first model that has one; the completion says which."""
         *others, last = self._models
         for model in others:
             try:
-                return model.complete(request, tries=TRIES_BEFORE_FALLBACK)
+                return model.complete(request, tries=TRIES_BEFORE_FALLBACK, heard=heard)
             except TransientError as error:
                 warn(f"{model.name} is not to be had, asking the next model. {error}")
-        return last.complete(request)
+        return last.complete(request, heard=heard)

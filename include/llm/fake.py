@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from include.errors import TransientError
-from include.llm.protocol import ChatRequest, Completion
+from include.llm.protocol import ChatRequest, Completion, Heard
 from include.spending.forecast import Estimate
 
 
@@ -27,14 +27,17 @@ class ScriptedChat:
         asked = sum(len(each.content.split()) for each in request.messages)
         return Estimate(1, asked + beside, request.max_output_tokens)
 
-    def complete(self, request: ChatRequest) -> Completion:
-        """The next answer; its tokens are words, and free."""
+    def complete(self, request: ChatRequest, *, heard: Heard | None = None) -> Completion:
+        """The next answer; its tokens are words, and free, and its pieces are lines."""
         self.requests.append(request)
         if not self._answers:
             raise TransientError("The scripted model was given no answers.")
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer
+        if heard:
+            for piece in answer.splitlines(keepends=True):
+                heard(piece)
         asked = sum(len(each.content.split()) for each in request.messages)
         return Completion(
             answer, "fake", "stop", asked, len(answer.split()), Decimal(0), "fake-call"

@@ -10,7 +10,8 @@ from typing import Any
 
 from include.documents import digest
 from include.errors import ModelError
-from include.llm.protocol import ChatRequest, Completion
+from include.llm.openai_stream import Hearing, listen
+from include.llm.protocol import ChatRequest, Completion, Heard
 from include.llm.responses import Responses
 from include.remote.attempts import Remote
 from include.spending.account import Answered
@@ -69,15 +70,19 @@ class OpenAIChat:
             cached=True,
         )  # fmt: skip
 
-    def complete(self, request: ChatRequest, *, tries: int | None = None) -> Completion:
+    def complete(
+        self, request: ChatRequest, *, tries: int | None = None, heard: Heard | None = None
+    ) -> Completion:
         """The answer: a stored one, or the model's."""
         stored = self.known(request)
         if stored:
+            if heard:
+                heard(stored.text)
             return stored
         paid = self._remote.call(
             self._purpose(request),
             Tokens(self._asked(request), request.max_output_tokens),
-            lambda call_id: self._send(call_id, request),
+            lambda call_id: self._send(call_id, request, heard),
             tries=tries,
         )
         entry, said = paid.entry, paid.value
@@ -104,7 +109,7 @@ class OpenAIChat:
         asked = sum(self._count(each.content) + _MESSAGE_TOKENS for each in request.messages)
         return asked + (self._count(json.dumps(request.schema)) if request.schema else 0)
 
-    def _send(self, call_id: str, request: ChatRequest) -> Answered[_Said]:
+    def _send(self, call_id: str, request: ChatRequest, heard: Heard | None) -> Answered[_Said]:
         limit = self._remote.endpoint.options.get("max_tokens_parameter", "max_completion_tokens")
         body: dict[str, Any] = {str(limit): request.max_output_tokens}
         if request.temperature is not None:
@@ -113,12 +118,20 @@ class OpenAIChat:
             schema = {"name": "answer", "strict": True, "schema": dict(request.schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         messages: Any = [{"role": each.role, "content": each.content} for each in request.messages]
-        answer = self._remote.client.send(
-            call_id,
-            lambda client, headers: client.chat.completions.create(
-                model=self._model, messages=messages, extra_headers=headers, **body
-            ),
-        )
+        body |= {"model": self._model, "messages": messages}
+        send = self._remote.client.send
+        if heard is None:
+            return self._read(
+                send(
+                    call_id,
+                    lambda client, headers: client.chat.completions.create(
+                        extra_headers=headers, **body
+                    ),
+                )
+            )
+        hearing = Hearing(heard)
+        with hearing.unrepeatable(self._unusable("broke off in the middle of its answer")):
+            answer = send(call_id, lambda client, headers: listen(client, headers, body, hearing))
         return self._read(answer)
 
     def _read(self, answer: Any) -> Answered[_Said]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol
 from include.spending.forecast import Estimate
 
 Role = Literal["system", "user", "assistant"]
+Heard = Callable[[str], None]
+"""Takes the next piece of an answer while it is being written; returns at once, raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,12 @@ class ChatModel(Protocol):
         """
         ...
 
-    def complete(self, request: ChatRequest) -> Completion:
+    def complete(self, request: ChatRequest, *, heard: Heard | None = None) -> Completion:
         """The answer, paid for and in the ledger.
+
+        With `heard` it is also given away piece by piece while the model writes it; the pieces make
+        up the completion's text. Once there was a piece, no other attempt is made: what breaks off
+        is a ModelError. Whoever hears cannot stop the call, so that what it cost is always known.
 
         Raises TransientError when no model is to be had now, ModelError for an answer that cannot
         be used (filtered, empty), BudgetError before a call that a budget does not allow.

@@ -37,6 +37,11 @@ def report(name: str, **fields: object) -> None:
     )
 
 
+def tell(sentence: str) -> None:
+    """Logs one sentence for whoever reads the log."""
+    _LOGGER.info(sentence)
+
+
 def warn(sentence: str) -> None:
     """Logs one sentence that an operator should read."""
     _LOGGER.warning(sentence)

@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.orchestration.review import PlainHITLOperator, who
+from include.orchestration.skipping import skipped
 from include.wiring import Platform
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class SpendingApproval(PlainHITLOperator):
         """Goes on when a person approved; otherwise everything stays as it was."""
         answer = super().execute_complete(context, event)
         if answer["chosen_options"] != [APPROVE]:
-            raise AirflowSkipException(
+            raise skipped(
                 f"Rejected by {who(answer)}: nothing was spent, and everything stays as it was. The "
                 f"next run asks again."
             )

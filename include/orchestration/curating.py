@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from airflow.sdk import get_current_context
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.orchestration.approval import QUESTION
 from include.orchestration.connecting import artifacts_of, connected
 from include.orchestration.review import who
+from include.orchestration.skipping import skipped
 from include.wiring import Platform
 
 Json = dict[str, Any]
@@ -35,7 +35,7 @@ def plan(params: Mapping[str, Any]) -> Json:
 
     platform, most = connected(), int(params["most"])
     if platform.registry.live() is None:
-        raise AirflowSkipException("Nothing has been ingested yet: there is nothing to ask about.")
+        raise skipped("Nothing has been ingested yet: there is nothing to ask about.")
     if not most or len(questions_of(platform.tables, WAITING)) >= int(params["show"]):
         return {"passages": 0}
     if platform.chat_model is None:
@@ -62,7 +62,7 @@ def generate(planned: Json) -> Json:
     platform = connected()
     chat = platform.chat_model
     if not planned["passages"] or chat is None:
-        raise AirflowSkipException("Nothing is to be asked of a model: nothing was spent.")
+        raise skipped("Nothing is to be asked of a model: nothing was spent.")
     return ask(platform, chat, artifacts_of(platform)).as_json()
 
 
@@ -73,7 +73,7 @@ def questions(params: Mapping[str, Any]) -> list[Json]:
     platform = connected()
     rows = questions_of(platform.tables, WAITING, int(params["show"]))
     if not rows:
-        raise AirflowSkipException("No question waits for a person.")
+        raise skipped("No question waits for a person.")
     artifacts_of(platform).write_json(_NAMES, [row["id"] for row in rows])
     return [_question(row) for row in rows]
 
@@ -98,7 +98,7 @@ def record_answers(answers: Iterable[Json | None]) -> dict[str, int]:
         decide(platform.tables, [Decision(name, states[chosen], text)], who(answer))
         counts[states[chosen]] += 1
     if not counts:
-        raise AirflowSkipException("Nobody decided: the questions wait for the next run.")
+        raise skipped("Nobody decided: the questions wait for the next run.")
     return dict(counts)
 
 

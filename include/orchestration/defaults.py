@@ -7,6 +7,7 @@ task at once, because the same input would fail again.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,16 @@ SHARED: dict[str, Any] = {
     ),
     **usage_callbacks(),
 }
+
+
+def story(docstring: str | None) -> dict[str, Any]:
+    """What the UI shows of a Dag: one line where Dags are listed, and a runbook with headings."""
+    text = docstring or ""
+    return {
+        "description": text.partition("\n")[0].replace("`", ""),
+        "doc_md": re.sub(r"^\*\*([^*\n]+)\.\*\* ", r"### \1\n\n", text, flags=re.MULTILINE),
+    }
+
 
 LIGHT: dict[str, Any] = {"execution_timeout": timedelta(minutes=30)}
 """Reads listings and manifests."""

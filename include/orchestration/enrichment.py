@@ -8,11 +8,10 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import unquote
 
-from airflow.sdk.exceptions import AirflowSkipException
-
 from include.orchestration.approval import ask_if_forecast_is_dear
 from include.orchestration.connecting import connected, load, run_name
 from include.orchestration.review import who
+from include.orchestration.skipping import skipped
 
 Json = dict[str, Any]
 CHOICES = ("Accept", "Reject")
@@ -28,11 +27,11 @@ def plan_enrichment(params: Mapping[str, Any]) -> list[Json]:
 
     platform = connected()
     if not is_on(platform):
-        raise AirflowSkipException(OFF)
+        raise skipped(OFF)
     artifacts = platform.artifacts(run_name())
     batches = plan(platform, artifacts, most=int(params["most"]), again=bool(params["again"]))
     if not batches and not to_apply(platform) and not waiting(platform, 1):
-        raise AirflowSkipException("Every text is described already: nothing was spent.")
+        raise skipped("Every text is described already: nothing was spent.")
     ask_if_forecast_is_dear(platform, forecast(platform, artifacts, batches))
     return [asdict(batch) for batch in batches]
 
@@ -52,7 +51,7 @@ def announce(event: Any) -> int:
     platform = connected()
     count = finish(platform, platform.artifacts(run_name()))
     if not count:
-        raise AirflowSkipException("No document is described by anything new.")
+        raise skipped("No document is described by anything new.")
     event.extra = {"enriched": count}
     return count
 
@@ -64,7 +63,7 @@ def questions() -> list[Json]:
     platform = connected()
     rows = waiting(platform, MOST_QUESTIONS)
     if not rows:
-        raise AirflowSkipException("No description waits for a person.")
+        raise skipped("No description waits for a person.")
     platform.artifacts(run_name()).write_json(_NAMES, [row["name"] for row in rows])
     return [_question(row) for row in rows]
 
@@ -81,7 +80,7 @@ def record_answers(answers: Iterable[Json | None], event: Any) -> dict[str, int]
             chosen = answer["chosen_options"][0]
             counts[chosen] += decide(platform, [(name, chosen == "Accept")], who(answer))
     if not counts["Accept"]:
-        raise AirflowSkipException(f"Nothing for ingestion to do: {counts}.")
+        raise skipped(f"Nothing for ingestion to do: {counts}.")
     event.extra = {"enriched": counts["Accept"]}
     return counts
 

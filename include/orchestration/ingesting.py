@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.errors import PermanentError
 from include.orchestration.assets import RAW_DOCUMENTS
 from include.orchestration.connecting import Json, artifacts_of, connected, load, run_name
+from include.orchestration.skipping import skipped
 from include.wiring import Platform
 
 if TYPE_CHECKING:
@@ -52,11 +52,9 @@ def announce_changes(changes: Json, params: Params, event: Any) -> None:
 
     found = load(Changes, changes)
     if found.nothing:
-        raise AirflowSkipException(
-            "Source and manifest agree: nothing to ingest, nothing embedded."
-        )
+        raise skipped("Source and manifest agree: nothing to ingest, nothing embedded.")
     if params["look_only"]:
-        raise AirflowSkipException(f"Looked only: {_counts(found)}. No ingestion was started.")
+        raise skipped(f"Looked only: {_counts(found)}. No ingestion was started.")
     event.extra = {
         **_counts(found),
         **{name: params[name] for name in ("reread", "allow_deletions")},
@@ -69,7 +67,7 @@ def sweep_source() -> Json:
 
     found: Changes = load(Changes, detect_changes(reread=False))
     if found.nothing:
-        raise AirflowSkipException("Source and manifest agree: nothing was missed.")
+        raise skipped("Source and manifest agree: nothing was missed.")
     return _counts(found)
 
 
@@ -94,9 +92,7 @@ def plan_ingestion(params: Params, events: Any) -> Json:
     )
     if changes.nothing and not changes.withheld:
         platform.found_nothing()
-        raise AirflowSkipException(
-            "Source and manifest agree: nothing to ingest, nothing embedded."
-        )
+        raise skipped("Source and manifest agree: nothing to ingest, nothing embedded.")
     artifacts_of(platform).write_json(_INDEX, platform.settings.index_values)
     return asdict(changes)
 
@@ -182,7 +178,7 @@ def keep_other_indexes() -> None:
 def tell_reviewers(receipt: Json, event: Any) -> None:
     """Emits `quarantine` when this run set documents aside."""
     if not receipt["quarantined"]:
-        raise AirflowSkipException("Nothing was set aside.")
+        raise skipped("Nothing was set aside.")
     event.extra = {"quarantined": receipt["quarantined"], "run_id": receipt["run_id"]}
 
 

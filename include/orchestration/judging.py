@@ -8,18 +8,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Asset
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.errors import GateError, TransientError
 from include.orchestration.assets import INDEX_CANDIDATE
 from include.orchestration.connecting import connected, run_name
 from include.orchestration.review import who
+from include.orchestration.skipping import skipped
 from include.wiring import Platform
 
 Json = dict[str, Any]
 
 PROMOTE, KEEP = "Promote it all the same", "Do not promote"
 _REASONS = 6
+_TOLD = {"pass": "Passed", "refuse": "Refused"}
 _SHOWN = ("ndcg@10", "recall@10", "mrr@10", "precision@5")
 
 
@@ -29,18 +30,16 @@ def evaluate(params: Mapping[str, Any], events: Mapping[Asset, Iterable[Any]] | 
 
     platform = connected()
     if platform.registry.live() is None:
-        raise AirflowSkipException("Nothing has been ingested yet.")
+        raise skipped("Nothing has been ingested yet.")
     asked = _asked(platform, params["index"], events)
     asked = replace(
         asked, state=state_of(platform, asked), options="" if params.get("options") else None
     )
     if events and is_known(platform, asked, run_name()):
-        raise AirflowSkipException("Neither index nor questions changed since it was evaluated.")
+        raise skipped("Neither index nor questions changed since it was evaluated.")
     questions = golden_questions(platform)
     if not questions:
-        raise AirflowSkipException(
-            "There is nothing to ask: name golden questions with RAG_GOLDEN_QUESTIONS."
-        )
+        raise skipped("There is nothing to ask: name golden questions with RAG_GOLDEN_QUESTIONS.")
     found = judge(platform, questions, asked, run_name()).as_json()
     names = [
         "index",
@@ -86,7 +85,7 @@ def promote(found: Json, answers: Iterable[Json | None], *, wanted: bool) -> Jso
     from include.stages.promotion import promote as make_live
 
     if not wanted or not _is_candidate(found):
-        raise AirflowSkipException("Judged only: there is no candidate to promote.")
+        raise skipped("Judged only: there is no candidate to promote.")
     request = Request(found["index"], run_name())
     platform = connected()
     if found["verdict"] != "pass" or _others(found):
@@ -138,7 +137,7 @@ def _overruled(platform: Platform, found: Json, answer: Json | None) -> Any:
         moment = datetime.now(UTC).isoformat()
         declined = {**(index.evaluation or {}), "declined": {"by": person, "at": moment}}
         platform.registry.update(index.name, evaluation=declined)
-        raise AirflowSkipException(f"{index.name} stays a candidate: not promoted by {person}.")
+        raise skipped(f"{index.name} stays a candidate: not promoted by {person}.")
     reason = (answer.get("params_input") or {}).get("reason") or "no reason was given"
     return Request(index.name, person, f"{person}: {reason}")
 
@@ -149,7 +148,7 @@ def _body(found: Json) -> str:
         reasons += f"\n- … and {more} more, in the report" if more > 0 else ""
     rows = "\n".join(_row(found, name) for name in _SHOWN)
     return (
-        f"**{found['verdict'].capitalize()}** over {found['questions']} questions, against "
+        f"**{_TOLD[found['verdict']]}** over {found['questions']} questions, against "
         f"`{found['against']}`, which is live.\n\n"
         f"| | this index | live | difference [95 %] |\n|---|---|---|---|\n{rows}\n\n{reasons}\n\n"
         f"Report: `{found['report']}`\n\n"

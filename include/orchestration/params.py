@@ -46,7 +46,7 @@ TARGET = Param(
     "",
     type=["null", "string"],
     title="Target index",
-    description="RAG_EMBEDDER=… RAG_CHUNK_TOKENS=…, what should differ from what is live; empty: what the settings name, or the index that is being built.",
+    description="What should differ from the live index, as in: RAG_EMBEDDER=local:all-mpnet-base-v2 RAG_CHUNK_TOKENS=128. Empty: what the settings name, else the index that is being built. In a backfill, tick “Override parameters on existing runs”, or Airflow ignores it.",
 )
 BATCH_API = Param(
     False,
@@ -58,13 +58,13 @@ FIRST_DAY = Param(
     "",
     type=["null", "string"],
     title="First day",
-    description="Without a partition: documents first ingested from this day on, as 2026-11-21.",
+    description="Of a single run; a backfill has its own. Documents first ingested from this day on, as in: 2026-11-21. Empty: from the first one.",
 )
 LAST_DAY = Param(
     "",
     type=["null", "string"],
     title="Last day",
-    description="Without a partition: documents first ingested until the end of this day.",
+    description="Of a single run. Documents first ingested until the end of this day; empty: until now.",
 )
 REEMBED_FORM = {
     "target": TARGET, "first_day": FIRST_DAY, "last_day": LAST_DAY, "batch_api": BATCH_API,
@@ -73,7 +73,7 @@ SWITCH_TO = Param(
     "previous",
     type="string",
     title="Switch to",
-    description="previous rolls back; otherwise the name of a candidate (python -m include indexes).",
+    description="“previous” rolls back; the name of a candidate promotes it (the result of reembed_corpus and python -m include indexes tell names).",
 )
 REASON = Param(
     "",
@@ -98,10 +98,15 @@ PROMPT_VERSION = Param(
     "",
     type=["null", "string"],
     title="Prompt version",
-    description="A version or a label of the prompt `answer`; empty: production, or its split.",
+    description="A version or a label of the prompt “answer”; empty: production, or its split.",
 )
 K = Param(
-    10, type="integer", minimum=1, maximum=100, title="Chunks", description="How many are read."
+    10,
+    type="integer",
+    minimum=1,
+    maximum=100,
+    title="Chunks",
+    description="How many chunks an answer is written from.",
 )
 MOST_TEXTS = Param(
     1_000,
@@ -121,7 +126,7 @@ INDEX = Param(
     "",
     type=["null", "string"],
     title="Index",
-    description="What to judge; empty: the candidate beside the live index, or else the live one.",
+    description="Name of the index to judge; empty: the candidate beside the live index, or else the live one.",
 )
 PROMOTE = Param(
     True,
@@ -140,6 +145,32 @@ WHY = Param(
     type=["null", "string"],
     title="Reason",
     description="Kept with the index if you promote it although it was refused.",
+)
+FIRST_VERSION = Param(
+    "production",
+    type="string",
+    title="First version",
+    description="A version or a label of the prompt “answer”: what the other is held against.",
+)
+SECOND_VERSION = Param(
+    "candidate",
+    type=["null", "string"],
+    title="Second version",
+    description="Another version or label; empty: the first is judged alone.",
+)
+JUDGED_URI = Param(
+    "",
+    type=["null", "string"],
+    title="File of questions",
+    description="Its URI, in the lake or in a source; empty: the golden questions.",
+)
+MOST_JUDGED = Param(
+    50,
+    type="integer",
+    minimum=1,
+    maximum=10_000,
+    title="At most so many questions",
+    description="Each costs up to four calls a version.",
 )
 MOST_PASSAGES = Param(
     30,

@@ -8,17 +8,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import get_current_context
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.errors import ConfigurationError
 from include.orchestration.approval import ask_if_dear
 from include.orchestration.connecting import connected, load, run_name
+from include.orchestration.skipping import skipped
 from include.wiring import Platform
 
 Json = dict[str, Any]
 DAY = "%Y-%m-%d"
 """How a partition is named."""
 _BATCHES = "to_embed"
+_NO_TARGET = (
+    "This backfill names no target, and no index is being built. Airflow's form drops the run "
+    "parameters unless 'Override parameters on existing runs' is ticked; the command takes them as "
+    '--dag-run-conf \'{"target": "RAG_EMBEDDER=…"}\'. Nothing was embedded.'
+)
 
 
 def plan_share(params: Mapping[str, Any], partition_key: str | None) -> Json:
@@ -101,13 +106,13 @@ def publish_filled(planned: Json) -> Json:
 def announce_candidate(filled: Json, event: Any) -> None:
     """Emits `index_candidate` when the index lacks nothing and is not evaluated in this form."""
     if filled["state"] != "candidate" or filled["missing"] or filled["surplus"]:
-        raise AirflowSkipException(
+        raise skipped(
             f"{filled['index']} is {filled['state']}: {filled['missing']} of "
             f"{filled['documents']} documents are missing."
         )
     evaluated = connected().registry.get(filled["index"]).evaluation is not None
     if evaluated and not filled["published"] + filled["retracted"]:
-        raise AirflowSkipException(f"{filled['index']} is as it was when it was evaluated.")
+        raise skipped(f"{filled['index']} is as it was when it was evaluated.")
     event.extra = {"index": filled["index"], "documents": filled["documents"]}
 
 
@@ -133,7 +138,7 @@ def _target(platform: Platform, text: str) -> Platform:
 
     live = platform.registry.live()
     if live is None:
-        raise AirflowSkipException("Nothing has been ingested yet.")
+        raise skipped("Nothing has been ingested yet.")
     chosen = of_values(platform, read_values(text)) if text.strip() else platform
     if chosen.index_name != live.name:
         return chosen
@@ -142,7 +147,9 @@ def _target(platform: Platform, text: str) -> Platform:
     for index in platform.registry.indexes():
         if index.state in ("building", "candidate") and index.settings:
             return of_values(platform, values_of(index))
-    raise AirflowSkipException("No index is being built beside the live one.")
+    if getattr(get_current_context().get("dag_run"), "run_type", "") == "backfill":
+        raise ConfigurationError(_NO_TARGET)
+    raise skipped("No index is being built beside the live one.")
 
 
 def _of(planned: Json) -> tuple[Platform, Any]:

@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import get_current_context
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.orchestration.connecting import connected, run_name
+from include.orchestration.skipping import skipped
 from include.wiring import Platform
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def questions() -> list[Json]:
     platform = connected()
     waiting = undecided(platform.tables, MOST_QUESTIONS)
     if not waiting:
-        raise AirflowSkipException("Nothing in quarantine waits for a decision.")
+        raise skipped("Nothing in quarantine waits for a decision.")
     platform.artifacts(run_name()).write_json(_NAMES, [each.id for each in waiting])
     return [_question(each, platform) for each in waiting]
 
@@ -73,7 +73,7 @@ def record_answers(answers: Iterable[Json | None]) -> dict[str, int]:
             decide(platform.tables, [name], chosen, by=who(answer), now=datetime.now(UTC))
             counts[chosen] += 1
     if not counts["release"] + counts["drop"]:
-        raise AirflowSkipException(f"Nothing for ingestion to do: {dict(counts) or 'no answers'}.")
+        raise skipped(f"Nothing for ingestion to do: {dict(counts) or 'no answers'}.")
     return dict(counts)
 
 

@@ -20,13 +20,13 @@ from airflow.sdk import (
     DeltaTriggerTimetable,
     get_current_context,
 )
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.documents import digest
 from include.errors import ConfigurationError
 from include.events import newest, parse_message, within
 from include.orchestration.connecting import connected, run_name
 from include.orchestration.ingesting import sweep_source
+from include.orchestration.skipping import skipped
 from include.settings import WatchSettings
 from include.wiring import Platform
 
@@ -85,7 +85,7 @@ def _reason(counts: Json, mode: str, events: Events) -> Json:
     if again or not any(list(each) for each in (events or {}).values()):
         return sweep_source()
     if mode == "sqs":
-        raise AirflowSkipException("The queue held nothing about the source.")
+        raise skipped("The queue held nothing about the source.")
     return {"listing": "changed"}
 
 

@@ -18,6 +18,11 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "question": "what was asked",
         "passages": "what was found: a list of number, title, text",
     },
+    "chat": {
+        "question": "what was asked last",
+        "passages": "what was found: a list of number, title, text",
+        "history": "the turns before it, oldest first: a list of question, answer",
+    },
     "enrich": {
         "title": "the document's title, may be empty",
         "text": "the document's text, or its beginning",

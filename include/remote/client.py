@@ -6,6 +6,7 @@ a CallError here, without the key and without the foreign error behind it, which
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -82,6 +83,8 @@ class Client:
         with self._lock:
             if self._made is None or self._process != os.getpid():
                 self._process = os.getpid()
+                # A line a call would bury what the task says; the ledger has every call.
+                logging.getLogger("httpx2").setLevel(logging.WARNING)
                 connect = min(_CONNECT_SECONDS, self.endpoint.timeout)
                 self._made = openai.OpenAI(
                     api_key=self.endpoint.key,

@@ -37,8 +37,9 @@ class Citation:
 class Answer:
     """What is told to the person who asked. `[1]` in the answer refers to the citation's marker.
 
-    `problems` are sentences about an answer that is not quite what was asked for. One that was given
-    to a similar question before names its trace in `cached_from`, and the questions' `cosine`.
+    `problems` are sentences about an answer that is not quite what was asked for; `finish_reason`
+    is `length` for one that was cut off. One that was given to a similar question before names its
+    trace in `cached_from`, and the questions' `cosine`.
     """
 
     answer: str
@@ -50,6 +51,7 @@ class Answer:
     cost_usd: Decimal
     trace_id: str
     problems: tuple[str, ...] = ()
+    finish_reason: str = "stop"
     cached_from: str = ""
     cosine: float | None = None
 
@@ -90,8 +92,9 @@ class Trace:
     """The whole chain behind one answer: enough to ask again and to compare.
 
     `narrowed` is what the search was narrowed to: filter, principals, distinct documents. `request`
-    names the exact messages that a chat model was sent, "" where none was. `cached_question` is the
-    one that an answer from the semantic cache was given to.
+    names the exact messages that a chat model was sent, "" where none was. `history` are the turns
+    of a conversation before the question: their traces, and which documents they cite.
+    `cached_question` is the one that an answer from the semantic cache was given to.
     """
 
     trace_id: str
@@ -105,6 +108,7 @@ class Trace:
     answer: Answer
     narrowed: Mapping[str, object] = field(default_factory=dict)
     request: str = ""
+    history: tuple[Mapping[str, object], ...] = ()
     cached_question: str = ""
 
     def as_json(self) -> Json:
@@ -113,5 +117,6 @@ class Trace:
             **asdict(self),
             "asked_at": self.asked_at.isoformat(),
             "hits": [asdict(hit) for hit in self.hits],
+            "history": list(self.history),
             "answer": self.answer.as_json(),
         }

@@ -13,6 +13,7 @@ import numpy as np
 from include.documents import Hit
 from include.retrieval.answers import Answer, Citation, Trace, TracedHit
 from include.retrieval.context import SectionText, pack
+from include.retrieval.conversation import Turn, searched_for
 from include.retrieval.extract import Extract, ExtractOptions, Sentence, candidates, choose
 from include.retrieval.search import Mode, Searcher
 from include.retrieval.sentences import readable
@@ -35,6 +36,7 @@ class ExtractiveAnswerer:
     budget: int = 20_000
     most_sentences: int = 80
     section_text: SectionText | None = None
+    turns: Sequence[Turn] = ()
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
@@ -44,8 +46,9 @@ class ExtractiveAnswerer:
         Raises ConfigurationError where `Searcher.search` does. Finding nothing is an answer.
         """
         asked_at, trace_id = self.clock(), self.new_id()
-        hits = self.searcher.search(question, k, mode=mode)
-        text, citations = compose(self._extracts(question, hits))
+        searched = searched_for(question, self.turns)
+        hits = self.searcher.search(searched, k, mode=mode)
+        text, citations = compose(self._extracts(searched, hits))
         answer = Answer(
             answer=text,
             citations=citations,

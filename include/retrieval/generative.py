@@ -11,12 +11,13 @@ from typing import Any
 
 from include.documents import Hit, digest
 from include.errors import BudgetError, ModelError, PlatformError, TransientError
-from include.llm.protocol import ChatModel, ChatRequest, Completion
+from include.llm.protocol import ChatModel, ChatRequest, Completion, Heard
 from include.llm.rendered import chat_messages, named
 from include.observability.log import warn
 from include.prompts import RenderedPrompt
 from include.retrieval.answers import Answer, Citation, Trace, TracedHit
 from include.retrieval.context import Passage, SectionText, pack
+from include.retrieval.conversation import Turn, history_of, searched_for
 from include.retrieval.extractive import NOTHING_RELEVANT, ExtractiveAnswerer
 from include.retrieval.search import Mode, Searcher
 
@@ -29,7 +30,7 @@ _SPACE = re.compile(r"[ \t]+(?=[.,;:!?]|$)|(?<=[ \t])[ \t]+", re.MULTILINE)
 _NUMBER = re.compile(r"\d+")
 
 Render = Callable[[str, Mapping[str, Any]], RenderedPrompt]
-"""The prompt `answer` for this question with these values."""
+"""The prompt `answer`, or in a conversation `chat`, for this question with these values."""
 RESCUED: tuple[type[PlatformError], ...] = (TransientError, ModelError, BudgetError)
 
 
@@ -38,7 +39,8 @@ class GenerativeAnswerer:
     """Answers with a chat model; with `fallback`'s extracts, labelled so, when no model can.
 
     `render` writes the request. `budget` is how many characters of passages the model reads.
-    Errors that are not `rescued` by extracts are raised.
+    Errors that are not `rescued` by extracts are raised. `turns` came before the question; the
+    fallback has them, too.
     """
 
     searcher: Searcher
@@ -49,21 +51,25 @@ class GenerativeAnswerer:
     max_output_tokens: int = OUTPUT_TOKENS
     section_text: SectionText | None = None
     rescued: tuple[type[PlatformError], ...] = RESCUED
+    turns: Sequence[Turn] = ()
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
-    def ask(self, question: str, k: int = 10, *, mode: Mode = "hybrid") -> Trace:
+    def ask(
+        self, question: str, k: int = 10, *, mode: Mode = "hybrid", heard: Heard | None = None
+    ) -> Trace:
         """The answer to a question from the `k` best chunks, inside its trace.
 
-        Raises ConfigurationError where `Searcher.search` does, and for a key or price that is
-        missing. Finding nothing is an answer, and asks no model.
+        `heard` gets the model's words as it writes them, before their citations are checked; none
+        of extracts. Raises ConfigurationError where `Searcher.search` does, and for a key or price
+        that is missing. Finding nothing is an answer, and asks no model.
         """
         asked_at, trace_id = self.clock(), self.new_id()
-        hits = self.searcher.search(question, k, mode=mode)
+        hits = self.searcher.search(searched_for(question, self.turns), k, mode=mode)
         passages = pack(hits, budget=self.budget, section_text=self.section_text)
         if not passages:
             return self.fallback.ask(question, k, mode=mode)
-        rendered = self.render(question, values_of(question, passages))
+        rendered = self.render(question, values_of(question, passages, self.turns))
         request = ChatRequest(
             chat_messages(rendered),
             named(rendered),
@@ -71,7 +77,7 @@ class GenerativeAnswerer:
             trace=trace_id,
         )
         try:
-            completion = self.chat.complete(request)
+            completion = self.chat.complete(request, heard=heard)
         except self.rescued as error:
             return self._extracted(question, k, mode, trace_id, error)
         return Trace(
@@ -111,6 +117,7 @@ class GenerativeAnswerer:
             cost_usd=completion.cost_usd,
             trace_id=trace_id,
             problems=tuple(problems),
+            finish_reason=completion.finish_reason,
         )
 
     def _extracted(
@@ -150,9 +157,12 @@ def checked_citations(text: str, passages: int) -> tuple[str, list[int], list[st
     return checked.strip(), list(cited), removed
 
 
-def values_of(question: str, passages: Sequence[Passage]) -> dict[str, Any]:
-    """The values of the prompt `answer`."""
-    return {"question": question, "passages": passages_of(passages)}
+def values_of(
+    question: str, passages: Sequence[Passage], turns: Sequence[Turn] = ()
+) -> dict[str, Any]:
+    """The values of the prompt `answer`, with turns before the question of the prompt `chat`."""
+    values = {"question": question, "passages": passages_of(passages)}
+    return values | {"history": history_of(turns)} if turns else values
 
 
 def passages_of(passages: Sequence[Passage]) -> list[dict[str, Any]]:

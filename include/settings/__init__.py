@@ -4,6 +4,7 @@ Every `RAG_*` variable is read here, once, and documented in `.env.example`. A w
 at start with its name, the value and what is allowed; a misspelt name fails too.
 """
 
+from include.settings.api import ApiKey, ApiSettings
 from include.settings.budgets import Budgets
 from include.settings.env_file import load_env_file
 from include.settings.indexing import STRATEGIES, VectorForm
@@ -16,6 +17,8 @@ __all__ = [
     "REPOSITORY",
     "SENSITIVE_KINDS",
     "STRATEGIES",
+    "ApiKey",
+    "ApiSettings",
     "Budgets",
     "EmbedWorkers",
     "ScreeningSettings",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from include.errors import ConfigurationError
 from include.metadata import MetadataRules
+from include.settings.api import ApiSettings
 from include.settings.budgets import Budgets
 from include.settings.groups import (
     GateSettings,
@@ -50,7 +51,7 @@ class Settings:
     vector_store: str
     redis_url: str | None
     max_mapped_tasks: int
-    api_keys: tuple[str, ...]
+    api: ApiSettings
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -81,7 +82,7 @@ class Settings:
             vector_store=read.choice("RAG_VECTOR_STORE", "lancedb", ("lancedb",)),
             redis_url=read.text("RAG_REDIS_URL", "") or None,
             max_mapped_tasks=read.number("RAG_MAX_MAPPED_TASKS", 64, 1, 1_024),
-            api_keys=tuple(read.text("RAG_API_KEYS", "").replace(",", " ").split()),
+            api=ApiSettings.read(read),
         )
         read.text("RAG_ENV_FILE", "")  # see load_env_file
         read.refuse_unknown()

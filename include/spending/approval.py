@@ -53,6 +53,14 @@ ANSWERING = Work(
     rejected="nothing is asked, and answers that there are stay",
 )
 
+JUDGING = Work(
+    bought="answers and verdicts",
+    tokens="tokens to send, at most",
+    cost="cost, at most",
+    approved="asks the questions and the judge",
+    rejected="nothing is asked",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -137,17 +145,19 @@ def body(proposal: Proposal, budgets: Budgets) -> str:
     """The plan in Markdown. Names of documents are shown as they are, never as Markdown."""
     work = proposal.work
     rows = [f"| {name} | {count:,} |" for name, count in proposal.counts.items() if count]
+    unasked = budgets.approval_usd
     parts = [
         "| the plan | |\n|---|---:|",
         *rows,
         f"| {work.tokens} | {proposal.tokens:,} |",
         f"| **{work.cost}** | **${proposal.cost_usd:f}** |",
         f"| spent today | ${proposal.spent_today:f} |",
+        *([f"| a run may spend unasked | ${unasked:f} |"] if unasked is not None else []),
         "",
         *_warnings(proposal, budgets),
         *_largest(proposal.largest),
         f"**Approve** {work.approved}. **Reject** leaves everything as it is: {work.rejected}, "
-        "and the next run asks again. Without an answer it is rejected.",
+        "and the next run asks again. Without an answer within a day it is rejected.",
     ]
     return "\n".join(parts)
 

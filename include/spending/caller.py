@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 
@@ -35,3 +37,21 @@ class Caller:
             map_index=map_index,
             try_number=int(tries) if tries.isdigit() else 0,
         )
+
+
+_ACTING: ContextVar[Caller | None] = ContextVar("acting", default=None)
+
+
+@contextmanager
+def acting_as(caller: Caller) -> Iterator[None]:
+    """In the block, and in this thread or task alone, calls are made on behalf of this caller."""
+    token = _ACTING.set(caller)
+    try:
+        yield
+    finally:
+        _ACTING.reset(token)
+
+
+def acting() -> Caller | None:
+    """Whom `acting_as` names here and now."""
+    return _ACTING.get()

@@ -11,7 +11,7 @@ from include.deployment import Deployment
 from include.settings import Settings
 from include.spending.account import Account
 from include.spending.budget import Budget
-from include.spending.caller import Caller
+from include.spending.caller import Caller, acting
 from include.spending.ledger import Ledger
 from include.spending.limiter import Limiter, Rates, moving_windows
 from include.spending.prices import VARIABLE, Prices
@@ -28,11 +28,11 @@ def open_account(
         ledger=ledger,
         prices=Prices.parse(deployment.variable(VARIABLE)),
         budget=Budget(objects, ledger, settings.budgets),
-        limiter=Limiter(rates, lambda: moving_windows(settings.redis_url, _windows_folder())),
-        caller=caller,
+        limiter=Limiter(rates, lambda: moving_windows(settings.redis_url, windows_folder())),
+        caller=lambda: acting() or caller(),
     )
 
 
-def _windows_folder() -> Path:
+def windows_folder() -> Path:
     """Where this machine's processes share their rate limits: gone with a restart, as they are."""
     return Path(tempfile.gettempdir()) / f"rag-rate-limits-{os.getuid()}"

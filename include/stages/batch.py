@@ -99,7 +99,7 @@ def _write(
     tokens = int(texts["tokens"].sum())
     return Batch(
         uri=artifacts.write(f"batch-{number:05d}", texts),
-        label=f"{number}/{of}: {texts.height} texts, {tokens} tokens",
+        label=f"{number}/{of}: {texts.height:,} texts, {tokens:,} tokens",
         texts=texts.height,
         tokens=tokens,
     )

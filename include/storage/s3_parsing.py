@@ -6,10 +6,12 @@ parses itself. So the objects are taken out of the body here, and all else is le
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree
 
+_PARSING = threading.Lock()
 _MEMBERS = ("Key", "ETag", "Size", "LastModified")
 
 
@@ -23,8 +25,14 @@ def take_objects(
     """
     if response_dict["status_code"] != 200:
         return
+    # Threads would only take turns, and a tree takes many times the memory of its page.
+    with _PARSING:
+        _take(response_dict, customized_response_dict)
+
+
+def _take(answer: dict[str, Any], taken: dict[str, Any]) -> None:
     try:
-        page = ElementTree.fromstring(response_dict["body"])  # noqa: S314 - as botocore does
+        page = ElementTree.fromstring(answer["body"])  # noqa: S314 - as botocore does
         space = page.tag.partition("ListBucketResult")[0]
         contents = [_object(each, space) for each in page.iterfind(f"{space}Contents")]
     except (ElementTree.ParseError, KeyError, ValueError, TypeError):
@@ -32,8 +40,8 @@ def take_objects(
     if contents:
         rest = ElementTree.Element(page.tag)
         rest.extend(each for each in page if each.tag != f"{space}Contents")
-        response_dict["body"] = ElementTree.tostring(rest)
-        customized_response_dict["Contents"] = contents
+        answer["body"] = ElementTree.tostring(rest)
+        taken["Contents"] = contents
 
 
 def moment(value: str) -> datetime:

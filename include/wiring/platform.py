@@ -146,12 +146,17 @@ class Platform(Chunkers):
         from include.llm.responses import LakeResponses
         from include.spending.ledger import Ledger
         from include.stages.maintain import Upkeep
+        from include.storage.sessions import LakeSessions
 
         objects = self.lake.objects
         small = (
-            Ledger(objects), LakeResponses(objects), LakeQuestions(objects), BatchUpkeep(objects),
+            Ledger(objects),
+            LakeResponses(objects),
+            LakeQuestions(objects),
+            LakeSessions(objects),
+            BatchUpkeep(objects),
             self.query_log,
-        )  # fmt: skip
+        )
         held, database = self.tables, self.database
         own = (held.documents, held.texts, held.signatures, held.quarantine, held.reviews)
         caches = [

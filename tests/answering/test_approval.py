@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from include.commands.answers import answer_file, plan_file, shown
+from include.commands.ingest import sync
 from include.commands.main import main
 from include.errors import ApprovalError
 from tests.answering.test_batches import CHAT, filled
@@ -24,7 +25,11 @@ def questions(tmp_path):
     return file
 
 
-def test_the_estimate_is_never_below_what_the_answers_cost(filled, api, questions):
+def test_the_estimate_is_never_below_what_the_answers_cost(filled, api, questions, inbox):
+    for number in range(9):
+        words = " ".join(f"retries{number} grow{word}" for word in range(30))
+        (inbox / f"{number}.md").write_text(f"# Retries {number}\n\nRetries that call: {words}.\n")
+    sync(filled())
     found, _ = plan_file(filled(), questions, k=3)
     assert (found["questions"], found["to_ask"], found["calls"]) == (2, 2, 2)
     assert (found["output_tokens"], found["needs_approval"]) == (2 * 1_024, False)

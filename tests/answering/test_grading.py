@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 
-from include.answering.grading import LABELS, METRICS, agreement, grade, read_score
+from include.answering.forecast import forecast_versions
+from include.answering.grading import LABELS, METRICS, agreement, read_score
+from include.answering.versions import grade, keep_page
+from include.commands.erase import Switches, erase
 from include.commands.grade import shown
 from include.commands.ingest import sync
 from include.errors import ConfigurationError
 from include.spending.ledger import today_utc
+from include.storage.files import local_path
 
 CHAT = {"RAG_EMBEDDER": "fake:32", "RAG_CHAT_MODEL": "openai:stand-in-chat"}
 VERSIONS = {
@@ -37,6 +42,10 @@ def test_a_score_is_reckoned_from_its_parts_or_refused(metric, reply, score):
     assert read_score(metric, reply) == score
 
 
+def costs(found):
+    return [row["answers_usd"] for row in found["judged"]]
+
+
 def verdicts(*scores):
     return [json.dumps({"score": score}) for score in scores]
 
@@ -49,7 +58,11 @@ def test_two_versions_of_a_prompt_are_compared_in_one_table(connected, api, inbo
     # The passages are the same: their verdict is known, and is not paid for again.
     second = ["Yes [1].", *verdicts(1, 1), "Well [1].", "no verdict", *verdicts(1, 0.5)]
     api.control(chat=[*first, *second])
+    forecast = forecast_versions(platform, ["What retries?", "Why?"], ["1", "2"])
     found = grade(platform, ["What retries?", "Why?"], ["1", "2"])
+    spent = sum(Decimal(each) for each in (found["judge_usd"], *costs(found)))
+    assert (forecast.items, forecast.most.calls) == (4, 16)
+    assert forecast.most.cost_usd > spent > 0
     assert [row["prompt_version"] for row in found["judged"]] == ["1", "2"]
     assert [row["faithfulness"] for row in found["judged"]] == [0.5, 1]
     assert [row["answer_relevance"] for row in found["judged"]] == [0.25, 0.75]
@@ -60,12 +73,39 @@ def test_two_versions_of_a_prompt_are_compared_in_one_table(connected, api, inbo
         "high": 0.5,
     }
     assert "+0.5000 [+0.5000, +0.5000]" in shown(found)
+    assert [row["versions"] for row in found["judged"]] == [["1"], ["2"]]
+    assert [each["answer"] for each in found["asked"][1]["answers"]] == ["No [1].", "Well [1]."]
     assert found["unusable"] == dict.fromkeys(METRICS, 0)
     assert len(api.rows()) == 2 + 6 + 2 + 5
     entries = list(platform.spending.ledger.entries(today_utc()))
     judged = [e for e in entries if e.purpose.operation == "judge"]
     assert {e.purpose.prompt for e in judged} == {f"judge_{metric}" for metric in METRICS}
     assert f"{sum(e.cost_usd for e in judged):f}" == found["judge_usd"]
+
+
+def test_a_version_that_there_is_not_is_told_before_anything_is_paid(connected, api, inbox):
+    (inbox / "retry.md").write_text("# Retry\n\nRetries failing calls with a growing delay.\n")
+    sync(platform := connected(**CHAT))
+    with pytest.raises(ConfigurationError, match="no version or label 'candidate'"):
+        grade(platform, ["What retries?"], ["production", "candidate"])
+    with pytest.raises(ConfigurationError, match="no version or label 'candidate'"):
+        forecast_versions(platform, ["What retries?"], ["production", "candidate"])
+    assert api.rows() == []
+
+
+def test_a_page_of_judged_answers_is_kept_and_goes_with_an_erased_document(connected, api, inbox):
+    (inbox / "retry.md").write_text("# Retry\n\nRetries failing calls with a growing delay.\n")
+    platform = connected(**CHAT, AIRFLOW_VAR_PROMPT_TEMPLATES=json.dumps(VERSIONS))
+    sync(platform)
+    api.control(chat=["It retries <calls> [1].", *verdicts(0.5, 0.5, 1), "Yes.", *verdicts(1, 0)])
+    uri, html = keep_page(platform, grade(platform, ["What retries?"], ["1", "2"]), "a run")
+    assert local_path(uri).read_text() == html
+    assert "2 is better in faithfulness, and worse in answer_relevance, beyond chance." in html
+    assert "It retries &lt;calls&gt; [1]." in html
+    (inbox / "retry.md").unlink()
+    receipt, status = erase(platform, (inbox / "retry.md").as_uri(), Switches(False, False))
+    assert status == 0, receipt
+    assert not local_path(uri).exists()
 
 
 def test_without_a_chat_model_nothing_is_judged(world):

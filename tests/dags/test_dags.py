@@ -15,7 +15,7 @@ TAGS = {"ingestion", "source", "index", "maintenance", "quality", "review", "bac
 DAGS = [
     "sync_source", "watch_source", "ingest_documents", "maintain_index", "review_quarantine",
     "reembed_corpus", "switch_index", "answer_questions", "enrich_documents", "review_golden",
-    "evaluate_retrieval", "evaluate_candidate",
+    "evaluate_retrieval", "evaluate_candidate", "compare_prompts",
 ]  # fmt: skip
 HEAVY = (
     "torch", "sentence_transformers", "transformers", "great_expectations", "lancedb", "openai",
@@ -63,7 +63,8 @@ def test_the_bundle_holds_exactly_the_documented_dags(dags):
 def test_every_dag_is_a_runbook_with_owner_tags_retries_and_timeouts(dags, dag_id):
     dag = dags[dag_id]
     for question in ("What it does", "When it runs", "When it fails", "Who cares"):
-        assert question in dag.doc_md
+        assert f"\n### {question}\n\n" in dag.doc_md
+    assert dag.description == dag.doc_md.partition("\n")[0].replace("`", "")
     assert set(dag.tags) <= TAGS
     for task in dag.tasks:
         assert task.owner == "data-platform"
@@ -110,10 +111,15 @@ def test_ingestion_without_an_event_makes_its_own_plan_and_publishes(dags, fake_
     assert states(tasks, "publish") == {"success"}
 
 
-def test_ingestion_of_an_unchanged_source_skips_everything(dags, fake_world, inbox):
+def test_ingestion_of_an_unchanged_source_skips_everything_and_says_why(
+    dags, fake_world, inbox, caplog
+):
     (inbox / "one.md").write_text("# One\n\nThe first document.\n")
     run(dags["ingest_documents"])
+    caplog.set_level("INFO", "rag")
     state, tasks = run(dags["ingest_documents"])
+    told = [each.message for each in caplog.records if each.name == "rag"]
+    assert "Source and manifest agree: nothing to ingest, nothing embedded." in told
     assert state == "success"
     assert {str(i.state) for instances in tasks.values() for i in instances} == {"skipped"}
 

@@ -212,3 +212,23 @@ def test_a_page_that_quotes_an_erased_document_goes_with_it(corpus, world):
     receipt, status = erase(platform, (corpus / "amber.md").as_uri(), Switches(False, False))
     assert status == 0, receipt
     assert not page.exists()
+
+
+def test_a_backfill_without_a_target_fails_while_a_night_without_one_skips(
+    corpus, world, in_a_task
+):
+    from airflow.sdk import get_current_context
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from include.errors import ConfigurationError
+    from include.orchestration.reembedding import plan_share
+
+    sync(world())
+    nothing = {"target": "", "first_day": "", "last_day": ""}
+    context: Any = get_current_context()
+    context["dag_run"] = SimpleNamespace(run_type="scheduled")
+    with pytest.raises(AirflowSkipException, match="No index is being built"):
+        plan_share(nothing, "2026-01-01")
+    context["dag_run"] = SimpleNamespace(run_type="backfill")
+    with pytest.raises(ConfigurationError, match="Override parameters on existing runs"):
+        plan_share(nothing, "2026-01-01")

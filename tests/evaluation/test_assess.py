@@ -140,8 +140,12 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_shows(lake, asked, tmp_
     lines = path.read_text().replace("About amber", "<script>alert(1)</script>")
     path.write_text(lines)
     page = tmp_path / "report.html"
+    evaluate(lake, asked(report=page))
+    alone = page.read_text()
+    assert (alone.count("<svg"), "centroid" in alone) == (1, False)
     answer, _ = evaluate(lake, asked(index="shuffled", against="live", report=page))
     html = page.read_text()
+    assert "centroid moved by" in html
     assert answer["report"] == str(page)
     assert not re.search(r"https?://|<script|src=|@import|url\(", html)
     assert "&lt;script&gt;" in html

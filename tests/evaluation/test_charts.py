@@ -23,7 +23,7 @@ def numbers(svg: str) -> list[float]:
     return [float(each.get(name)) for each in root.iter() for name in wanted if each.get(name)]
 
 
-@given(st.dictionaries(names, three, min_size=1, max_size=9), st.floats(0.001, 0.5))
+@given(st.dictionaries(names, three, min_size=1, max_size=9), st.just(0) | st.floats(0.001, 0.5))
 def test_ranges_lie_within_the_plot(found, margin):
     intervals = {name: Interval(mean, low, high) for name, (low, mean, high) in found.items()}
     svg = ranges(intervals, margin)

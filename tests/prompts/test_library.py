@@ -24,6 +24,7 @@ ANSWER = "=== system ===\nBe {tone}.\n=== user ===\n{{{{ passages }}}} {{{{ ques
 # A released file never changes under its version: a new text is a new file.
 RELEASED = {
     "answer.1": "15b0d31742fb37da51e701a187b3c631",
+    "chat.1": "520bb34c22641191e5f5fbe2a86e3402",
     "enrich.1": "965e54560e62cba54ef84c0302d5f1aa",
     "generate_questions.1": "db1e962c1c134ac35e635102c87fa602",
     "judge_answer_relevance.1": "c8ae56cb61622c5d75dc99a005689764",
@@ -85,6 +86,7 @@ def test_no_document_changes_the_instructions_or_ends_its_quotation(name, order)
         passage = {"number": 1, "title": text, "text": text}
         values = {"question": "Why?", "passages": [passage, passage], "title": text, "text": text,
                   "heading": [text], "count": 2, "answer": text,
+                  "history": [{"question": text, "answer": text}],
                   "fields": [{"name": "title", "description": "its title"}]}  # fmt: skip
         found = prompts().get(name).render({key: values[key] for key in VARIABLES[name]})
         assert [each.role for each in found.messages] == ["system", "user"]

@@ -33,6 +33,13 @@ def test_vectors_are_unit_rows_in_the_order_of_the_texts(connected):
         assert np.allclose(embedder.embed_query(text), vector, atol=1e-5)
 
 
+def test_a_call_adds_no_line_of_the_http_client_to_the_log(connected, api, caplog):
+    caplog.set_level(logging.INFO)
+    connected().embedder.embed_documents(TEXTS)
+    assert len(api.rows()) == 1
+    assert "HTTP Request" not in caplog.text
+
+
 def test_no_texts_are_no_request(connected, api):
     assert connected().embedder.embed_documents([]).shape == (0, 32)
     assert api.rows() == []

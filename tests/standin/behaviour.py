@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 CHARGED = frozenset({"slow", "cut", "html", "no usage", "too few", "nan", "wrong dimensions",
-                     "malformed", "length", "content_filter"})  # fmt: skip
+                     "malformed", "length", "content_filter",
+                     "break", "error event"})  # fmt: skip
 """Faults after which the meter has charged; of the others (429, 500, 400, 401) it charges none."""
 
 Json = dict[str, Any]
@@ -29,6 +30,7 @@ class Behaviour:
         self._admitted: deque[float] = deque()
         self.seconds = 0.0
         self.slow_seconds = 2.0
+        self.word_seconds = 0.0
         self.retry_after = "0.05"
         self.key = ""
         self.refuse_models: list[str] = []

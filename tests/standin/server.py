@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -208,24 +209,36 @@ class Handler(BaseHTTPRequestHandler):
             "total_tokens": asked + words(content),
         }
         if body.get("stream"):
-            self._stream(body, content, reason, usage)
+            asked_for = (body.get("stream_options") or {}).get("include_usage")
+            told = usage if asked_for and fault != "no usage" else None
+            self._stream(
+                body, content, fault if fault in ("break", "error event") else reason, told
+            )
             return
         answer = _completion(body, {"message": {"role": "assistant", "content": content}}, reason)
         self._send(200, answer if fault == "no usage" else answer | {"usage": usage})
         return
 
-    def _stream(self, body: Json, content: str, reason: str | None, usage: Json) -> None:
+    def _stream(self, body: Json, content: str, reason: str | None, usage: Json | None) -> None:
+        """Words one by one; `break` hangs up after half of them, `error event` says so instead."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        for word in content.split(" "):
-            delta = _completion(body, {"delta": {"content": word + " "}}, None, chunk=True)
-            self._event(delta)
-        self._event(_completion(body, {"delta": {}}, reason or "stop", chunk=True))
-        self._event(_completion(body, None, None, chunk=True) | {"usage": usage})
-        self.wfile.write(b"data: [DONE]\n\n")
+        pieces = re.findall(r"\S*\s*", content)[:-1]
+        failing = reason in ("break", "error event")
         self.close_connection = True
+        for piece in pieces[: len(pieces) // 2] if failing else pieces:
+            self._event(_completion(body, {"delta": {"content": piece}}, None, chunk=True))
+            time.sleep(self.server.behaviour.word_seconds)
+        if failing:
+            if reason == "error event":
+                self._event({"error": {"message": "The stand-in lost the thread."}})
+            return
+        self._event(_completion(body, {"delta": {}}, reason or "stop", chunk=True))
+        if usage:
+            self._event(_completion(body, None, None, chunk=True) | {"usage": usage})
+        self.wfile.write(b"data: [DONE]\n\n")
 
     def _event(self, event: Json) -> None:
         self.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")

@@ -42,7 +42,7 @@ def test_the_image_has_no_lint():
 
 def test_every_component_of_airflow_is_there_and_healthy_by_its_own_measure():
     assert set(AIRFLOW) == {
-        "init", "api-server", "scheduler", "dag-processor", "triggerer", "worker",
+        "init", "api", "api-server", "scheduler", "dag-processor", "triggerer", "worker",
     }  # fmt: skip
     for name in [*AIRFLOW, "postgres", "redis", "s3"]:
         assert "healthcheck" in SERVICES[name] or name == "init", name
@@ -69,6 +69,21 @@ def test_every_variable_that_must_be_set_is_in_the_example():
     assert used
     missing = {name for name in used if f"#{name}=" not in EXAMPLE}
     assert missing == set()
+
+
+def test_the_api_needs_keys_listens_where_it_is_published_and_is_given_time_to_stop():
+    from include.serving.command import PORT
+    from include.serving.server import DRAIN_SECONDS, refuse_open
+    from include.settings import Settings
+
+    service = SERVICES["api"]
+    command, values = service["command"], service["environment"]
+    assert values["RAG_API_KEYS"].startswith("${RAG_API_KEYS:?")
+    refuse_open(command[command.index("--host") + 1], Settings.from_environment({"RAG_API_KEYS": "0" * 16}).api)  # fmt: skip
+    assert service["ports"] == [f"127.0.0.1:${{API_PORT:-{PORT}}}:{PORT}"]
+    assert f":{PORT}/healthz" in service["healthcheck"]["test"][-1]
+    assert service["stop_grace_period"] == "1m"
+    assert DRAIN_SECONDS < 60
 
 
 def test_every_setting_it_passes_exists():
@@ -111,6 +126,7 @@ def test_every_file_it_mounts_and_service_it_waits_for_exists(name):
 def test_commands_of_ours_exist():
     modules = re.findall(r"python -m ([\w.]+)", json.dumps(SERVICES))
     assert modules == ["tools.load_settings"]
+    assert SERVICES["api"]["command"][:4] == ["python", "-m", "include", "serve"]
     for module in modules:
         assert (REPOSITORY / (module.replace(".", "/") + ".py")).is_file()
 
