@@ -187,7 +187,8 @@ def _topics(queries: Vectors, weights: Floats, nearest: Floats, far: float) -> t
     likeness = queries[left] @ queries[left].T
     near = likeness >= 1 - far
     np.fill_diagonal(near, True)
-    open_, found = np.ones(len(left), dtype=bool), []
+    open_ = np.ones(len(left), dtype=bool)
+    found: list[Topic] = []
     while open_.any() and len(found) < TOPICS:
         counted = weights[left] * open_
         sizes = np.where(open_, near @ counted, -1.0)

@@ -19,8 +19,9 @@ _COPIED = 8
 _ALIKE = 0.8
 _WORD = re.compile(r"\w+")
 _DEPENDS = re.compile(
-    r"\b(this|the|that|given|above|provided|following) "
-    r"(text|passage|document|article|section|paragraph|excerpt|author|page)\b",
+    r"\b(this|given|above|provided|following) "
+    r"(text|passage|document|article|section|paragraph|excerpt|page)\b"
+    r"|\bthe (passage|excerpt|author)\b",
     re.IGNORECASE,
 )
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from include.chunking import Tokenizer
 from include.documents import digest
 from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray
 from include.errors import PlatformError
@@ -42,15 +43,14 @@ def measure(
     if not logged:
         return None
     name = index or platform.live_index()
-    texts = _sampled(logged)
     found = Traffic(
         days=days,
         golden=len(questions),
         answered=answered([(each.mode, each.top_score) for each in logged], {}),
         different=len({each.hash for each in logged if each.text}),
-        compared=len(texts),
+        compared=0,
     )
-    if not texts:
+    if not found.different:
         return replace(found, problem=(
             "How far queries are from the golden questions cannot be told: only hashes of them "
             "were logged (RAG_QUERY_LOG=text keeps their words)."))  # fmt: skip
@@ -58,7 +58,7 @@ def measure(
         return _compared(platform, name, found, logged, list(questions))
     except PlatformError as error:
         problem = f"How far queries are from the golden questions was not measured: {error}"
-        return replace(found, compared=0, problem=problem)
+        return replace(found, problem=problem)
 
 
 def _compared(
@@ -68,20 +68,21 @@ def _compared(
     logged: Sequence[LoggedQuery],
     questions: list[str],
 ) -> Traffic:
-    texts = _sampled(logged)
     ours = of_index(platform, name)
+    texts = _sampled(logged, ours.tokenizer)
     wanted = list(dict.fromkeys([*texts.values(), *questions]))
     ours.require_approval(sum(map(ours.tokenizer.count, wanted)) if _is_paid(ours) else 0)
     vectors = dict(zip(wanted, _unit(ours.query_embedder.embed_documents(wanted)), strict=True))
     golden = np.stack([vectors[text] for text in dict.fromkeys(questions)])
-    if len(golden) < 2:
-        return replace(found, compared=0, problem="One golden question is no set to compare with.")
+    if len(golden) < 2 or not texts:
+        return replace(found, problem="There is too little to compare: one question, or one query.")
     times = Counter(each.hash for each in logged)
     rows = np.stack([vectors[text] for text in texts.values()])
     distances = compare(rows, [times[each] for each in texts], golden)
     scores = _golden_scores(platform, name, logged, {q: vectors[q] for q in questions})
     return replace(
         found,
+        compared=len(texts),
         distances=distances,
         suggestions=_suggestions(distances, list(texts.items())),
         answered=answered(
@@ -90,9 +91,16 @@ def _compared(
     )
 
 
-def _sampled(logged: Sequence[LoggedQuery]) -> dict[str, str]:
-    """At most so many different texts by hash, the same ones each time, whatever their order."""
-    texts = {each.hash: each.text for each in logged if each.text.strip()}
+def _sampled(logged: Sequence[LoggedQuery], tokenizer: Tokenizer) -> dict[str, str]:
+    """At most so many different texts by hash, the same ones each time, whatever their order.
+
+    What the model cannot read whole is left out: whoever pastes pages asks no golden question.
+    """
+    texts = {
+        each.hash: each.text
+        for each in logged
+        if each.text.strip() and tokenizer.count(each.text) <= tokenizer.limit
+    }
     chosen = sorted(texts, key=lambda name: digest(_SEED, name))[:MOST_QUERIES]
     return {name: texts[name] for name in chosen}
 
@@ -126,7 +134,8 @@ def _golden_scores(
 ) -> dict[str, list[float]]:
     """The golden questions' best scores in the modes that people searched this index in."""
     times = Counter(each.mode for each in logged if each.index == name)
-    found, within = {}, searcher(platform, name)
+    found: dict[str, list[float]] = {}
+    within = searcher(platform, name)
     known: Embedder = _Known(within.embedder.identity, vectors)
     asked = list(vectors)[:_GOLDEN_SEARCHED]
     for mode in MODES:

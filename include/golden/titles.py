@@ -32,7 +32,7 @@ def propose(tables: Tables, *, most: int, seed: int) -> int:
     known = {row["id"] for row in questions_of(tables)}
     uris = tables.documents.read(["uri", "id", "text_hash"])
     places = {row["uri"]: row for row in uris.iter_rows(named=True)}
-    candidates = []
+    candidates: list[Candidate] = []
     for question in generate(titled_documents(tables), len(known) + most, seed):
         place = places.get(next(iter(question.relevant)))
         if place is None:  # it went a moment ago

@@ -1,10 +1,9 @@
 """Hard budgets of a day and of a run: reserved before a call, settled after it.
 
 A budget is an object of the lake changed by compare-and-set, so that all workers share it. It
-counts the most that each call in flight can cost; a call that might exceed it is not made. What
-a call cost less than that is given back when it is over; embeddings cost what was set aside, and
-change nothing then. A call whose process died keeps its reservation: nobody knows whether it was
-charged. What was called while no budget was set is taken from the ledger, once in each process.
+counts the most that each call in flight can cost; a call that might exceed it is not made. A
+call whose process died keeps its reservation: nobody knows whether it was charged. What was
+called while no budget was set is taken from the ledger, once in each process.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import json
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from functools import partial
@@ -47,14 +46,15 @@ class Scope:
 
 @dataclass(slots=True)
 class _Count:
-    """What a budget's object holds: `spent` has the calls in flight at the most they can cost."""
+    """What a budget's object holds."""
 
     spent: Decimal = _ZERO
     unbudgeted: Decimal = _ZERO
+    reserved: dict[str, Decimal] = field(default_factory=dict)
 
     @property
     def used(self) -> Decimal:
-        return self.spent + self.unbudgeted
+        return self.spent + self.unbudgeted + sum(self.reserved.values(), _ZERO)
 
 
 class Budget:
@@ -72,23 +72,43 @@ class Budget:
         return self._limits.daily_usd is not None or self._limits.run_usd is not None
 
     def reserve(self, entry: Entry) -> None:
-        """Sets the entry's cost aside in every budget. Raises BudgetError, with none changed."""
+        """Sets the entry's cost aside in every budget, once. Raises BudgetError, with none changed."""
+        self._in_every(entry, _reserve, lambda count: count.reserved.pop(entry.id, None))
+
+    def begin(self, entry: Entry) -> None:
+        """Counts the most that a call of this process can cost, as if it were spent.
+
+        Unlike `reserve` not to be repeated. Raises BudgetError, with no budget changed.
+        """
+        self._in_every(entry, _begin, partial(_add, amount=-entry.cost_usd))
+
+    def end(self, entry: Entry, counted: Decimal) -> None:
+        """Counts what the call cost instead of that; writes nothing where it is the same."""
+        if entry.cost_usd != counted:
+            for scope in self._scopes(entry):
+                amount = entry.cost_usd - counted
+                self._change(scope, partial(_add, amount=amount), settles=True)
+
+    def settle(self, entry: Entry) -> None:
+        """Replaces what was set aside by what the call cost; a repetition changes nothing."""
+        for scope in self._scopes(entry):
+            self._change(scope, lambda count: _settle(count, entry))
+
+    def _in_every(
+        self,
+        entry: Entry,
+        change: Callable[[_Count, Entry, Scope], None],
+        undo: Callable[[_Count], object],
+    ) -> None:
         held: list[Scope] = []
         for scope in self._scopes(entry):
             try:
-                self._change(scope, partial(_reserve, entry=entry, scope=scope))
+                self._change(scope, partial(change, entry=entry, scope=scope))
             except BudgetError:
                 for each in held:
-                    self._change(each, partial(_add, amount=-entry.cost_usd))
+                    self._change(each, undo)
                 raise
             held.append(scope)
-
-    def settle(self, entry: Entry, reserved: Decimal) -> None:
-        """Replaces what was set aside by what the call cost; nothing to do where that is the same."""
-        if entry.cost_usd != reserved:
-            for scope in self._scopes(entry):
-                amount = entry.cost_usd - reserved
-                self._change(scope, partial(_add, amount=amount), settles=True)
 
     def _scopes(self, entry: Entry) -> list[Scope]:
         day, scopes = entry.at.astimezone(UTC).date(), []
@@ -137,13 +157,14 @@ class Budget:
 
 
 def _reserve(count: _Count, entry: Entry, scope: Scope) -> None:
-    if count.used + entry.cost_usd > scope.limit:
-        raise BudgetError(
-            f"The budget {scope.name} is {scope.limit} USD; {count.used:f} USD are spent or set "
-            f"aside, and the next call may cost {entry.cost_usd:f}. It was not made. Everything "
-            f"paid for is kept: a run after the budget is renewed or raised (Variable "
-            f"rag_budgets) goes on where this one stopped."
-        )
+    if entry.id in count.reserved:
+        return
+    _require(count, entry, scope)
+    count.reserved[entry.id] = entry.cost_usd
+
+
+def _begin(count: _Count, entry: Entry, scope: Scope) -> None:
+    _require(count, entry, scope)
     _add(count, entry.cost_usd)
 
 
@@ -151,12 +172,26 @@ def _add(count: _Count, amount: Decimal) -> None:
     count.spent += amount
 
 
+def _require(count: _Count, entry: Entry, scope: Scope) -> None:
+    if count.used + entry.cost_usd > scope.limit:
+        raise BudgetError(
+            f"The budget {scope.name} is {scope.limit} USD; {count.used:f} USD are spent or set "
+            f"aside, and the next call may cost {entry.cost_usd:f}. It was not made. Everything "
+            f"paid for is kept: a run after the budget is renewed or raised (Variable "
+            f"rag_budgets) goes on where this one stopped."
+        )
+
+
+def _settle(count: _Count, entry: Entry) -> None:
+    if count.reserved.pop(entry.id, None) is not None:
+        count.spent += entry.cost_usd
+
+
 def _parse(data: bytes, path: str) -> _Count:
     try:
         held = json.loads(data)
-        # An older form: calls in flight stood beside what was spent.
-        aside = sum(map(Decimal, held.get("reserved", {}).values()), _ZERO)
-        return _Count(Decimal(held["spent"]) + aside, Decimal(held["unbudgeted"]))
+        reserved = {name: Decimal(cost) for name, cost in held["reserved"].items()}
+        return _Count(Decimal(held["spent"]), Decimal(held["unbudgeted"]), reserved)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         raise LakeError(
             f"{path} should hold what a budget has counted, is {data[:80]!r}: delete it, and it is "
@@ -165,5 +200,6 @@ def _parse(data: bytes, path: str) -> _Count:
 
 
 def _dump(count: _Count) -> bytes:
+    reserved = {name: f"{cost:f}" for name, cost in count.reserved.items()}
     held = {"spent": f"{count.spent:f}", "unbudgeted": f"{count.unbudgeted:f}"}
-    return json.dumps(held).encode()
+    return json.dumps(held | {"reserved": reserved}).encode()

@@ -119,6 +119,12 @@ def test_hashes_tell_how_queries_went_and_no_more(lake, tmp_path):
     assert "33% of the queries found nothing" in found["note"]
 
 
+def test_a_query_that_no_model_reads_whole_is_left_out(lake, tmp_path):
+    log(platform := lake(), *alike(30), "word " * 300)
+    found = traffic(platform, tmp_path)
+    assert (found["different"], found["compared"]) == (31, 30)
+
+
 def test_low_scores_are_low_against_golden_questions_in_the_same_mode(lake, tmp_path):
     platform = lake()
     log(platform, *alike(30), mode="vector", scores=(0.9,))

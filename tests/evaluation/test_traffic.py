@@ -106,9 +106,10 @@ def test_the_interval_of_a_share_is_wilsons():
 
 def test_answers_are_counted_against_the_golden_questions_of_the_same_mode():
     golden = {"vector": [0.5 + at / 100 for at in range(11)], "hybrid": []}
-    asked = [("vector", 0.505), ("vector", 0.9), ("vector", None), ("hybrid", 0.1), ("text", 3.0)]
+    asked = [("vector", 0.505), ("vector", 0.9), ("vector", 0.95), ("vector", None)]
+    asked += [("hybrid", 0.1), ("text", 3.0)]
     found = answered(asked, golden)
-    assert (found.queries, found.without_hits, found.low_score, found.scored) == (5, 1, 1, 2)
-    assert found.as_json()["without_hits_share"] == 0.2
-    assert found.as_json()["low_score_share"] == 0.5
+    assert (found.queries, found.without_hits, found.low_score, found.scored) == (6, 1, 1, 3)
+    assert found.as_json()["without_hits_share"] == pytest.approx(1 / 6)
+    assert found.as_json()["low_score_share"] == pytest.approx(1 / 3)
     assert answered([], {}).as_json()["without_hits_share"] is None

@@ -101,6 +101,7 @@ def test_a_budget_of_a_run_is_that_runs_alone(connected):
             platform.embedder.embed_query("word")
     # What the run refused is not set aside for the day.
     day = json.loads(platform.lake.objects.read(f"budgets/day-{today_utc()}.json").data)
+    assert day["reserved"] == {}
     assert Decimal(day["spent"]) == 2 * Decimal(FIVE_CALLS)
 
 
@@ -152,8 +153,8 @@ def test_a_call_that_costs_what_was_set_aside_is_counted_by_one_write(tmp_path):
     objects = Counted(tmp_path)
     budget = Budget(objects, Ledger(objects), Budgets.parse({"daily_usd": 1}))
     entry = in_flight()
-    budget.reserve(entry)
-    budget.settle(entry.settled(DONE), entry.cost_usd)
+    budget.begin(entry)
+    budget.end(entry.settled(DONE), entry.cost_usd)
     assert objects.writes == 1
 
 
@@ -162,10 +163,10 @@ def test_a_call_that_costs_less_or_more_than_was_set_aside_counts_as_it_cost(con
     platform = connected(**budgets(daily_usd="1"))
     for cost in ("0", "0.00000001", "0.0000001"):
         entry = in_flight()
-        platform.spending.budget.reserve(entry)
+        platform.spending.budget.begin(entry)
         before = Decimal(json.loads(count_of(platform))["spent"]) - entry.cost_usd
         settled = entry.settled(DONE, cost_usd=Decimal(cost))
-        platform.spending.budget.settle(settled, entry.cost_usd)
+        platform.spending.budget.end(settled, entry.cost_usd)
         after = Decimal(json.loads(count_of(platform))["spent"])
         assert after - before == Decimal(cost)
 
@@ -175,17 +176,17 @@ def test_a_count_lost_while_a_call_is_in_flight_is_counted_from_the_ledger(tmp_p
     ledger, path = Ledger(objects), f"budgets/day-{today_utc()}.json"
     budget = Budget(objects, ledger, Budgets.parse({"daily_usd": 1}))
     entry = in_flight()
-    budget.reserve(entry)
+    budget.begin(entry)
     ledger.write(entry)
     objects.delete(path)
     settled = entry.settled(DONE, cost_usd=Decimal("0.00000001"))
     ledger.write(settled)
-    budget.settle(settled, entry.cost_usd)
-    budget.reserve(in_flight())
+    budget.end(settled, entry.cost_usd)
+    budget.begin(in_flight())
     assert Decimal(json.loads(objects.read(path).data)["spent"]) == Decimal("0.00000003")
 
 
-def test_calls_in_flight_that_an_older_form_counted_apart_still_count(connected):
+def test_calls_that_are_set_aside_by_name_count_too(connected):
     held = {"spent": "0.00000004", "unbudgeted": "0", "reserved": {"x": "0.00000006"}}
     platform = connected(**budgets(daily_usd=FIVE_CALLS))
     path = f"budgets/day-{today_utc()}.json"
