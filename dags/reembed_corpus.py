@@ -1,10 +1,10 @@
 """Fills another index, for another model or chunker, from stored texts, beside the live one.
 
 **What it does.** Takes the documents first ingested on the partition's day, compares the target index
-with the manifest, chunks what it lacks from the texts in the lake (no source is read), embeds what
-its model has not seen (above `approval_usd` it asks a person first), and publishes. Readers stay with the live index, and
-ingestion keeps both complete. When the target lacks nothing any more, it becomes a candidate and
-`index_candidate` wakes `evaluate_retrieval`, which promotes or refuses it.
+with the manifest, chunks what it lacks from texts in the lake (no source is read), embeds what is new to
+its model (above `approval_usd` it asks a person), and publishes. Readers stay with the live index, and
+ingestion keeps both complete. A target that lacks nothing is a candidate: `index_candidate` wakes
+`evaluate_retrieval`, which promotes or refuses it. With *Batch API* an `openai:` model costs half, within a day.
 
 **When it runs.** By **backfill**: *Trigger* → *Backfill*, a range of days, *All Runs* (every night has
 left a run of its day), *Override parameters on existing runs* (without it Airflow drops them), and the
@@ -13,8 +13,8 @@ target under *Run Parameters*; or `airflow backfill create --dag-id reembed_corp
 order, in parallel, again. A single run by hand takes all documents, or the days of its form. Every night
 it completes what is being built. `python -m include plan --target '…'` tells the price before.
 
-**When it fails.** Nothing is lost or paid twice: what was embedded is cached. Clear the task, or run
-the day again. What is still missing is shown by `python -m include indexes`.
+**When it fails.** Nothing is lost or paid twice: what was embedded is cached, batches are found again.
+Clear the task, or run the day again. `python -m include indexes` shows what is missing.
 
 **Who cares.** Whoever chose the new model; readers notice nothing until the promotion.
 """
@@ -26,8 +26,9 @@ from airflow.sdk import Asset, CronPartitionTimetable, dag, task
 from include.orchestration import reembedding
 from include.orchestration.approval import SpendingApproval
 from include.orchestration.assets import INDEX_CANDIDATE
+from include.orchestration.batching import EmbedByBatch
 from include.orchestration.defaults import COMMIT, LIGHT, REEMBED, SHARED, START, STEADY, story
-from include.orchestration.params import FIRST_DAY, LAST_DAY, TARGET
+from include.orchestration.params import REEMBED_FORM
 
 
 @dag(
@@ -40,11 +41,11 @@ from include.orchestration.params import FIRST_DAY, LAST_DAY, TARGET
     tags=["index", "backfill"],
     **story(__doc__),
     default_args=SHARED,
-    params={"target": TARGET, "first_day": FIRST_DAY, "last_day": LAST_DAY},
+    params=REEMBED_FORM,
 )
 def reembed_corpus() -> None:
     @task(**LIGHT)
-    def plan(params: dict[str, str | None], partition_key: str | None = None) -> dict[str, object]:
+    def plan(params: dict[str, object], partition_key: str | None = None) -> dict[str, object]:
         """Lists what the target index lacks of these documents."""
         return reembedding.plan_share(params, partition_key)
 
@@ -68,10 +69,10 @@ def reembed_corpus() -> None:
         """Emits `index_candidate` when the index is complete."""
         reembedding.announce_candidate(filled, outlet_events[INDEX_CANDIDATE])
 
-    planned = plan()
-    batches, approved = prepare(planned), SpendingApproval(task_id="approve")
-    published = publish(planned)
-    batches >> approved >> embed.partial(planned=planned).expand(batch=batches) >> published
+    batches, approved = prepare(planned := plan()), SpendingApproval(task_id="approve")
+    published, by_batch = publish(planned), EmbedByBatch(planned=planned, **STEADY)
+    embedded = embed.partial(planned=planned).expand(batch=batches)
+    batches >> approved >> by_batch >> embedded >> published
     approved >> published
     announce(published)  # type: ignore[arg-type, misc]
 

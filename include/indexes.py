@@ -102,7 +102,7 @@ def searcher(
 
 def searcher_in(platform: Platform, index: Index, narrowing: Narrowing = EVERYTHING) -> Searcher:
     """`searcher` on an index that was looked up already: a switch meanwhile changes nothing."""
-    platform = of_values(platform, index.settings)
+    platform = of_values(platform, values_of(index))
     scope = platform.scope(narrowing.filter, narrowing.principals)
     if index.embedder != platform.embedder.identity.id:
         raise ConfigurationError(

@@ -24,7 +24,9 @@ World = Callable[..., Platform]
 @pytest.fixture(autouse=True)
 def _no_user_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("RAG_", "AIRFLOW_VAR_", "AIRFLOW_CONN_", "OPENAI_", "AWS_")):
+        if name.startswith(
+            ("RAG_", "AIRFLOW_VAR_", "AIRFLOW_CONN_", "AIRFLOW_CTX_", "OPENAI_", "AWS_")
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("RAG_ENV_FILE", "")

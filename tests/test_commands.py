@@ -33,6 +33,14 @@ def filled(shell, inbox, capsys):
     return shell
 
 
+def test_a_plan_of_another_index_is_told_in_words(filled, capsys):
+    assert filled(["plan", "--target", "RAG_EMBEDDER=fake:48"]) == 0
+    told = capsys.readouterr().out
+    assert "2 of 2 documents are missing" in told
+    assert "tokens, $0)" in told
+    assert "--batch-api" not in told
+
+
 def test_plan_and_sync_print_the_contract_keys(shell, inbox, capsys):
     (inbox / "one.txt").write_text("The first document.")
     assert shell(["plan", "--json"]) == 0

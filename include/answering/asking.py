@@ -107,6 +107,8 @@ def ask(
     """
     before = similar(platform, who, question, asking)
     found = before.find() if before and not asking.fresh else None
+    if found and heard:
+        heard(found.answer.answer)
     trace = replace(
         found or _asked(who, question, asking, heard),
         narrowed=asking.narrowing.as_json(),

@@ -38,6 +38,11 @@ def add_commands(add: Add) -> None:
     reembed = add("reembed", _reembed, show.plain, "Fill another index beside the live one.")
     _add_target(reembed, default="")
     add_approval(reembed)
+    reembed.add_argument(
+        "--batch-api",
+        action="store_true",
+        help="embed through the provider's batches: half the price, within a day",
+    )
     indexes = add("indexes", _indexes, show.indexes, "List the indexes and their states.")
     indexes.add_argument(
         "--drop", metavar="NAME", help="delete an index that is neither live nor previous"
@@ -71,7 +76,8 @@ def _reembed(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]
     from include.commands.reembed import days, reembed, target
 
     within = days(chosen.first_day, chosen.last_day)
-    return reembed(target(platform, chosen.target), within), 0
+    chosen_index = target(platform, chosen.target)
+    return reembed(chosen_index, within, batch_api=chosen.batch_api), 0
 
 
 def _indexes(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:

@@ -83,6 +83,7 @@ def sync(platform: Platform, switches: Switches = Switches()) -> tuple[Json, int
     estimated = platform.embedding_cost(to_embed.tokens)
     receipt = {
         **replace(_planned(changes, counts, to_embed), estimated_cost_usd=estimated).to_json(),
+        **platform.verdict(Decimal(0)).as_json(),  # done: nobody is to be asked any more
         **done,
         "quarantined": counts.get("rejected", 0),
         "withheld": withheld,

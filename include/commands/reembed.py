@@ -47,15 +47,20 @@ def plan(platform: Platform, within: Interval | None = None) -> Json:
             "chunks_to_embed": to_embed.texts,
             "tokens_to_embed": to_embed.tokens,
             "estimated_cost_usd": f"{cost:f}",
+            "estimated_batch_cost_usd": _in_batches(platform, to_embed.tokens),
             **platform.verdict(cost).as_json(),
         }
     finally:
         artifacts.remove()
 
 
-def reembed(platform: Platform, within: Interval | None = None) -> Json:
-    """Fills the platform's index with what it lacks of the documents first ingested then."""
+def reembed(platform: Platform, within: Interval | None = None, *, batch_api: bool = False) -> Json:
+    """Fills the platform's index with what it lacks of the documents first ingested then.
+
+    With `batch_api` it waits until the provider's batches are over; it may be killed meanwhile.
+    """
     _refuse_live(platform)
+    filler = platform.batch_filler if batch_api else platform.filler
     run_id = f"reembed-{new_run_id()}"
     artifacts = platform.artifacts(run_id)
     destination = platform.destination
@@ -65,7 +70,7 @@ def reembed(platform: Platform, within: Interval | None = None) -> Json:
         found, state = record_coverage(destination)
         done = Filled(run_id, platform.index_name, state, 0, 0, found.documents, 0, 0)
         return asdict(replace(done, missing=len(found.missing), surplus=len(found.surplus)))
-    return asdict(platform.filler.fill(work, artifacts, partial(bar, "Embedding")))
+    return asdict(filler.fill(work, artifacts, partial(bar, "Embedding")))
 
 
 def promote(platform: Platform, name: str, overrule: str) -> Json:
@@ -74,6 +79,13 @@ def promote(platform: Platform, name: str, overrule: str) -> Json:
     now = datetime.now(UTC)
     promotion.promote(request, platform.registry, platform.tables, platform.store, now=now)
     return indexes(platform)
+
+
+def _in_batches(platform: Platform, tokens: int) -> str | None:
+    """What they cost in batches; None for a model that has none."""
+    if platform.settings.embedding.provider != "openai":
+        return None
+    return f"{platform.embedding_cost(tokens, by_batch=True):f}"
 
 
 def _refuse_live(platform: Platform) -> None:

@@ -18,7 +18,8 @@ def plain(answer: Json) -> str:
 def plan(answer: Json) -> str:
     """What would change, then what would be embedded, what it would cost, and who is asked."""
     changes = ", ".join(f"{answer[name]} {name}" for name in _CLASSES if answer.get(name))
-    other = "target" in answer
+    other, batches = "target" in answer, answer.get("estimated_batch_cost_usd")
+    in_batches = f", or ${batches} with --batch-api" if batches else ""
     lines = [
         f"Index {answer['index']}: {answer['missing']} of {answer['documents']} documents are missing, "
         f"{answer['surplus']} are surplus."
@@ -29,7 +30,7 @@ def plan(answer: Json) -> str:
         lines.append(_withheld(answer["deletions_withheld"]))
     lines.append(
         f"Chunks: {answer['chunks']}, of which {answer['chunks_to_embed']} are to be embedded "
-        f"({answer['tokens_to_embed']} tokens, ${answer['estimated_cost_usd']})."
+        f"({answer['tokens_to_embed']} tokens, ${answer['estimated_cost_usd']}{in_batches})."
     )
     return "\n".join([*lines, *verdict(answer, "reembed" if other else "sync")])
 

@@ -11,19 +11,18 @@ Whoever serves other weights under the same name states another revision.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from include.documents import digest
-from include.embedding.checks import checked, refuse_empty, unit
+from include.embedding.checks import refuse_empty
+from include.embedding.openai_vectors import read_vectors
 from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray
 from include.embedding.shortened import cut, shorten
 from include.errors import ConfigurationError, ModelError
-from include.remote.endpoint import CONNECTION, Endpoint, option
+from include.remote.endpoint import Endpoint, option
 from include.spending.account import Answered
 from include.spending.entries import Purpose
 from include.spending.prices import Tokens
@@ -37,6 +36,7 @@ NATURAL_DIMENSIONS = {
     "text-embedding-3-large": 3072,
     "text-embedding-ada-002": 1536,
 }
+_PAIR = ("index", "embedding")
 _CAN_BE_CUT = "text-embedding-3-"
 MAX_INPUTS = 2_048
 MAX_REQUEST_TOKENS = 300_000
@@ -83,7 +83,7 @@ class OpenAIEmbedder:
 
     def __init__(self, identity: EmbedderIdentity, remote: Remote, tokenizer: Tokenizer) -> None:
         self._identity = identity
-        self._remote = remote
+        self.remote = remote
         self._tokenizer = tokenizer
         endpoint = remote.endpoint
         self._max_inputs = option(endpoint, "max_inputs", MAX_INPUTS, 1, 100_000)
@@ -102,65 +102,78 @@ class OpenAIEmbedder:
 
         Raises BudgetError before a request that a budget does not allow.
         """
-        refuse_empty(texts)
-        prefix = self._identity.document_prefix
-        parts = [self._request(*part) for part in self._packed([prefix + each for each in texts])]
+        parts = [self._request(*part) for part in self.packed(self.prepared(texts))]
         empty = np.empty((0, self._identity.dimensions), np.float32)
         return np.concatenate(parts) if parts else empty
 
     def embed_query(self, text: str) -> FloatArray:
         """The query's unit vector."""
         refuse_empty([text])
-        ((texts, tokens),) = self._packed([self._identity.query_prefix + text])
+        ((texts, tokens),) = self.packed([self._identity.query_prefix + text])
         vector: FloatArray = self._request(texts, tokens)[0]
         return vector
 
-    def _packed(self, texts: Sequence[str]) -> Iterator[tuple[list[str], int]]:
-        """The texts in requests, in order, each with the sum of its tokens."""
+    def prepared(self, texts: Sequence[str]) -> list[str]:
+        """Documents as the model is to read them. Raises ModelError for one without content."""
+        refuse_empty(texts)
+        return [self._identity.document_prefix + each for each in texts]
+
+    def packed(
+        self, texts: Sequence[str], *, inputs: int = 0, tokens: int = 0
+    ) -> Iterator[tuple[list[str], int]]:
+        """The texts in requests, in order, each with the sum of its tokens.
+
+        `inputs` and `tokens`, unless 0, make them smaller than the endpoint takes them.
+        """
+        most_inputs = min(inputs or self._max_inputs, self._max_inputs)
+        most_tokens = min(tokens or self._max_tokens, self._max_tokens)
         batch: list[str] = []
         total = 0
         for text in texts:
-            tokens = self._tokenizer.count(text)
-            if tokens > min(self._tokenizer.limit, self._max_tokens):
+            count = self._tokenizer.count(text)
+            if count > min(self._tokenizer.limit, self._max_tokens):
                 raise ModelError(
-                    f"A text of {tokens} tokens is too long for the model {self._identity.model!r}, "
+                    f"A text of {count} tokens is too long for the model {self._identity.model!r}, "
                     f"which reads {min(self._tokenizer.limit, self._max_tokens)}: lower "
                     f"RAG_CHUNK_TOKENS."
                 )
-            if batch and (len(batch) == self._max_inputs or total + tokens > self._max_tokens):
+            if batch and (len(batch) == most_inputs or total + count > most_tokens):
                 yield batch, total
                 batch, total = [], 0
             batch.append(text)
-            total += tokens
+            total += count
         if batch:
             yield batch, total
+
+    def body(self, texts: Sequence[str]) -> dict[str, Any]:
+        """What is asked of the API for these texts."""
+        asked: dict[str, Any] = {
+            "input": list(texts),
+            "model": self._identity.model,
+            "encoding_format": "base64",
+        }
+        if self._ask_dimensions:
+            asked["dimensions"] = self._identity.dimensions
+        return asked
 
     def _request(self, texts: list[str], tokens: int) -> FloatArray:
         purpose = Purpose(
             operation="embed",
-            provider=self._remote.endpoint.provider,
+            provider=self.remote.endpoint.provider,
             model=self._identity.model,
-            endpoint=self._remote.endpoint.name,
+            endpoint=self.remote.endpoint.name,
             content=digest("texts", *texts),
         )
-        extra: dict[str, Any] = {}
-        if self._ask_dimensions:
-            extra["dimensions"] = self._identity.dimensions
+        body = self.body(texts)
 
         def send(call_id: str) -> Answered[FloatArray]:
-            answer = self._remote.client.send(
+            answer = self.remote.client.send(
                 call_id,
-                lambda client, headers: client.embeddings.create(
-                    input=texts,
-                    model=self._identity.model,
-                    encoding_format="base64",
-                    extra_headers=headers,
-                    **extra,
-                ),
+                lambda client, headers: client.embeddings.create(extra_headers=headers, **body),
             )
             return self._read(answer, len(texts))
 
-        return self._remote.call(purpose, Tokens(tokens), send).value
+        return self.remote.call(purpose, Tokens(tokens), send).value
 
     def _read(self, answer: Any, count: int) -> Answered[FloatArray]:
         """The vectors, or why they are unusable; what they cost either way."""
@@ -170,30 +183,12 @@ class OpenAIEmbedder:
         model = str(getattr(answer, "model", "") or "")
         none = np.empty((0, self._identity.dimensions), np.float32)
         try:
-            vectors = checked(unit(_vectors(answer)), count, self._identity)
+            held = getattr(answer, "data", None) or ()
+            rows = [tuple(getattr(each, name, None) for name in _PAIR) for each in held]
+            vectors = read_vectors(rows, count, self._identity)
         except ModelError as error:
             return Answered(none, tokens, model, unusable=error)
         return Answered(vectors, tokens, model)
-
-
-def _vectors(answer: Any) -> FloatArray:
-    """The rows in the order of the texts, from base64 or from numbers."""
-    try:
-        rows = sorted(answer.data, key=lambda each: int(each.index))
-        if [int(each.index) for each in rows] != list(range(len(rows))):
-            raise ValueError("indexes")
-        return np.stack([_row(each.embedding) for each in rows])
-    except (AttributeError, TypeError, ValueError, binascii.Error) as error:
-        raise ModelError(
-            f"The API sent something else than embeddings ({type(error).__name__}): see that the "
-            f"host of connection {CONNECTION} is an OpenAI-compatible API, as in https://server/v1."
-        ) from None
-
-
-def _row(value: Any) -> FloatArray:
-    if isinstance(value, str):
-        return np.frombuffer(base64.b64decode(value, validate=True), "<f4").astype(np.float32)
-    return np.asarray(value, dtype=np.float32)
 
 
 def open_embedder(name: str, remote: Remote) -> Embedder:

@@ -64,17 +64,21 @@ class SpendingApproval(PlainHITLOperator):
         return answer
 
 
-def ask_if_dear(platform: Platform, accepted: Accepted, to_embed: ToEmbed) -> None:
-    """Leaves a question for the approval task when the batches cost more than approval_usd."""
+def ask_if_dear(
+    platform: Platform, accepted: Accepted, to_embed: ToEmbed, *, by_batch: bool = False
+) -> None:
+    """Leaves a question for the approval task when the texts cost more than approval_usd."""
     budgets = platform.settings.budgets
-    cost = platform.embedding_cost(to_embed.tokens) if budgets.approval_usd is not None else 0
-    if budgets.approval_usd is None or cost <= budgets.approval_usd:
+    if budgets.approval_usd is None:
+        return
+    cost = platform.embedding_cost(to_embed.tokens, by_batch=by_batch)
+    if cost <= budgets.approval_usd:
         return
     from include.spending.approval import Proposal
     from include.stages.batch import largest
 
     proposal = Proposal(
-        model=platform.embedder.identity.model,
+        model=platform.embedder.identity.model + (" in batches" if by_batch else ""),
         counts={
             **{f"documents {name}": count for name, count in accepted.counts().items()},
             "chunks": to_embed.chunks,
@@ -82,7 +86,7 @@ def ask_if_dear(platform: Platform, accepted: Accepted, to_embed: ToEmbed) -> No
             "texts to embed": to_embed.texts,
         },
         tokens=to_embed.tokens,
-        cost_usd=platform.embedding_cost(to_embed.tokens),
+        cost_usd=cost,
         largest=largest(accepted, to_embed, _LARGEST),
         spent_today=platform.spending.spent_today(),
     )

@@ -48,6 +48,12 @@ TARGET = Param(
     title="Target index",
     description="What should differ from the live index, as in: RAG_EMBEDDER=local:all-mpnet-base-v2 RAG_CHUNK_TOKENS=128. Empty: what the settings name, else the index that is being built. In a backfill, tick “Override parameters on existing runs”, or Airflow ignores it.",
 )
+BATCH_API = Param(
+    False,
+    type="boolean",
+    title="Batch API",
+    description="Embed through the provider's batches: half the price, within a day (openai:… only).",
+)
 FIRST_DAY = Param(
     "",
     type=["null", "string"],
@@ -60,6 +66,9 @@ LAST_DAY = Param(
     title="Last day",
     description="Of a single run. Documents first ingested until the end of this day; empty: until now.",
 )
+REEMBED_FORM = {
+    "target": TARGET, "first_day": FIRST_DAY, "last_day": LAST_DAY, "batch_api": BATCH_API,
+}  # fmt: skip
 SWITCH_TO = Param(
     "previous",
     type="string",

@@ -18,6 +18,7 @@ from include.wiring import Platform
 Json = dict[str, Any]
 DAY = "%Y-%m-%d"
 """How a partition is named."""
+_BATCHES = "to_embed"
 _NO_TARGET = (
     "This backfill names no target, and no index is being built. Airflow's form drops the run "
     "parameters unless 'Override parameters on existing runs' is ticked; the command takes them as "
@@ -25,18 +26,22 @@ _NO_TARGET = (
 )
 
 
-def plan_share(params: Mapping[str, str | None], partition_key: str | None) -> Json:
+def plan_share(params: Mapping[str, Any], partition_key: str | None) -> Json:
     """Chooses the index and lists what it lacks of the partition's documents; registers it."""
     from include.stages.coverage import days
     from include.stages.fill import begin, share
 
     platform = connected()
     other = _target(platform, params["target"] or "")
+    by_batch = bool(params["batch_api"])
+    if by_batch:
+        other.by_batch.require()
     begin(other.destination, run_name(), datetime.now(UTC))
     first, last = (partition_key or params[name] or "" for name in ("first_day", "last_day"))
     within = days(first, last)
     work = share(other.destination, other.artifacts(run_name()), within=within)
-    return {"values": other.settings.index_values, "work": asdict(work)}
+    values = other.settings.index_values
+    return {"values": values, "work": asdict(work), "batch_api": by_batch}
 
 
 def prepare_batches(planned: Json) -> list[Json]:
@@ -44,13 +49,38 @@ def prepare_batches(planned: Json) -> list[Json]:
     from include.stages.fill import Share, prepare_share
 
     platform, artifacts = _of(planned)
+    by_batch = bool(planned.get("batch_api"))
     accepted = prepare_share(
         load(Share, planned["work"]), platform.chunker, platform.destination, artifacts
     )
     to_embed = platform.filler.batches(accepted)
-    ask_if_dear(platform, accepted, to_embed)
+    ask_if_dear(platform, accepted, to_embed, by_batch=by_batch)
     artifacts.write_json("prepared", asdict(accepted.checked.prepared))
-    return [asdict(each) for each in to_embed.batches]
+    batches = [asdict(each) for each in to_embed.batches]
+    if by_batch:
+        platform.by_batch.begin(artifacts)
+        artifacts.write_json(_BATCHES, batches)
+    return batches
+
+
+def go_on_with_batches(planned: Json) -> Json:
+    """Submits, collects and settles what can be now: the result, or what is to be waited for."""
+    from include.stages.batch import Batch
+
+    platform, artifacts = _of(planned)
+    batches = [load(Batch, each) for each in artifacts.read_json(_BATCHES)]
+    in_flight = platform.by_batch.step(batches, artifacts)
+    if in_flight.nothing:
+        return {"done": asdict(platform.by_batch.finish(batches, artifacts))}
+    endpoint = platform.remote.endpoint
+    kept = ("organization", "project", "api_version")
+    return {
+        # What may have been created is looked for soon, not when some batch ends.
+        "batch_ids": [] if in_flight.unknown else list(in_flight.provider_ids),
+        "url": endpoint.base_url,
+        "options": {name: endpoint.options[name] for name in kept if name in endpoint.options},
+        "seconds": platform.by_batch.work.limits.poll_seconds,
+    }
 
 
 def embed_batch(planned: Json, batch: Json) -> Json:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, TypeVar
 
 from include.errors import TransientError
 from include.remote.breaker import CircuitBreaker
 from include.remote.client import Client
 from include.spending.account import Account, Answered, CallError, Paid
-from include.spending.entries import Purpose
+from include.spending.entries import Purpose, new_call_id
 from include.spending.prices import Tokens
+
+if TYPE_CHECKING:
+    from include.remote.client import Request
 
 T = TypeVar("T")
 _FIRST_WAIT = 0.5
@@ -53,11 +56,33 @@ class Remote:
         Raises what the last attempt met: TransientError, ConfigurationError, ModelError,
         BudgetError.
         """
-        last = (tries or self.endpoint.tries) - 1
-        for retry in range(last + 1):
+        return self._persistently(
+            lambda retry: self.account.pay(purpose, most, send, retry=retry),
+            tries or self.endpoint.tries,
+        )
+
+    def ask(self, request: Request[T], *, none_for: Collection[int] = ()) -> T | None:
+        """The answer to a request that costs nothing and is not in the ledger, tried again likewise.
+
+        None where the server answers with one of the statuses `none_for`.
+        """
+
+        def attempt(_: int) -> T | None:
+            try:
+                return self.client.send(new_call_id(self.account.clock()), request)
+            except CallError as failure:
+                if failure.status in none_for:
+                    return None
+                raise
+
+        return self._persistently(attempt, self.endpoint.tries)
+
+    def _persistently(self, attempt: Callable[[int], T], tries: int) -> T:
+        last = tries - 1
+        for retry in range(tries):
             self._breaker.check()
             try:
-                paid = self.account.pay(purpose, most, send, retry=retry)
+                answer = attempt(retry)
             except CallError as failure:
                 self._note(failure)
                 if retry == last or not isinstance(failure.error, TransientError):
@@ -65,7 +90,7 @@ class Remote:
                 self._sleep(_wait(failure, retry))
             else:
                 self._breaker.succeeded()
-                return paid
+                return answer
         raise AssertionError("tries is at least 1")
 
     def _note(self, failure: CallError) -> None:

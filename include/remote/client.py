@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import openai
 
 T = TypeVar("T")
+Request = Callable[["openai.OpenAI", dict[str, str]], T]
+"""Gets the client, and headers that name the call."""
 _CONNECT_SECONDS = 10.0
 _AGAIN = frozenset({408, 409, 425, 429})
 _LONGEST_WAIT = 120.0
@@ -36,11 +38,12 @@ class Client:
         self._made: openai.OpenAI | None = None
         self._process = 0
 
-    def send(self, call_id: str, request: Callable[[openai.OpenAI, dict[str, str]], T]) -> T:
-        """What the request returns; it gets the client and headers that name the call.
+    def send(self, call_id: str, request: Request[T]) -> T:
+        """What the request returns.
 
         Raises CallError for anything that is no answer.
         """
+        import httpx2
         import openai
 
         client = self._client()
@@ -53,6 +56,8 @@ class Client:
                 error, "timeout", f"did not answer within {self._patience}"
             ) from None
         except openai.APIConnectionError as error:
+            raise self._no_answer(error, "connection", "broke the connection") from None
+        except httpx2.HTTPError as error:  # in the middle of a file
             raise self._no_answer(error, "connection", "broke the connection") from None
         except (openai.APIError, ValueError) as error:
             # JSON that is none, or not what the API promises: paid, and useless.
@@ -115,7 +120,7 @@ class Client:
         else:
             failure = ModelError(f"{where} refuses the request with status {status}: {said}")
         wait = _retry_after(error.response.headers)
-        return CallError(failure, f"status {status}", sent=False, retry_after=wait)
+        return CallError(failure, f"status {status}", sent=False, retry_after=wait, status=status)
 
     def _no_answer(self, error: Exception, kind: str, what: str) -> CallError:
         import httpx2

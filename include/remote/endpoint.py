@@ -15,7 +15,8 @@ _DEFAULT_URL = "https://api.openai.com/v1"
 _ALLOWED = (
     "base_url", "provider", "timeout", "tries", "tokenizer", "dimensions", "query_prefix",
     "document_prefix", "revision", "max_inputs", "max_request_tokens", "max_input_tokens",
-    "max_tokens_parameter", "organization", "project", "api_version",
+    "max_tokens_parameter", "organization", "project", "api_version", "batch_inputs",
+    "batch_megabytes", "batch_queue_tokens", "batch_poll_seconds",
 )  # fmt: skip
 
 
@@ -110,6 +111,11 @@ def _number(extra: Mapping[str, Any], name: str, default: float, low: float, hig
             f"has {value!r}."
         )
     return number
+
+
+def number(endpoint: Endpoint, name: str, default: float, low: float, high: float) -> float:
+    """A number of the endpoint's options. Raises ConfigurationError outside its range."""
+    return _number(endpoint.options, name, default, low, high)
 
 
 def option(endpoint: Endpoint, name: str, default: int, low: int, high: int) -> int:

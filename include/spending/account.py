@@ -46,7 +46,8 @@ class Answered(Generic[T]):
 class CallError(Exception):
     """A call that gave no answer: `error` says it to a person, `kind` to the ledger.
 
-    `sent` is whether the provider may have charged it; `retry_after` what it asked to wait.
+    `sent` is whether the provider may have charged it; `retry_after` what it asked to wait;
+    `status` what it answered with, 0 when no answer came.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class CallError(Exception):
         *,
         sent: bool,
         retry_after: float | None = None,
+        status: int = 0,
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.kind = kind
         self.sent = sent
         self.retry_after = retry_after
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)

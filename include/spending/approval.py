@@ -120,6 +120,22 @@ def require_approval(cost_usd: Decimal, budgets: Budgets, *, what: str, spared: 
         )
 
 
+def require_rest(
+    spent_usd: Decimal, rest_usd: Decimal, *, approved_usd: Decimal, budgets: Budgets
+) -> None:
+    """Raises ApprovalError when single calls for what batches left exceed what a run may spend.
+
+    `approved_usd` is what the batches were to cost, which a person has seen where one was asked.
+    """
+    limit = budgets.approval_usd
+    if limit is not None and rest_usd and spent_usd + rest_usd > max(limit, approved_usd):
+        raise ApprovalError(
+            f"Batches cost {spent_usd:f} USD and left texts that cost {rest_usd:f} USD by single "
+            f"calls, together more than was approved ({max(limit, approved_usd):f} USD). What they "
+            f"embedded is kept. Run it again, with batches or without: it asks for what is left."
+        )
+
+
 def subject(proposal: Proposal) -> str:
     """The question in one line."""
     return f"Spend ${proposal.cost_usd:f} on {proposal.work.bought} by {proposal.model}?"

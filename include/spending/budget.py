@@ -72,7 +72,7 @@ class Budget:
         return self._limits.daily_usd is not None or self._limits.run_usd is not None
 
     def reserve(self, entry: Entry) -> None:
-        """Sets the entry's cost aside in every budget. Raises BudgetError, with none changed."""
+        """Sets the entry's cost aside in every budget, once. Raises BudgetError, with none changed."""
         held: list[Scope] = []
         for scope in self._scopes(entry):
             try:
@@ -84,7 +84,7 @@ class Budget:
             held.append(scope)
 
     def settle(self, entry: Entry) -> None:
-        """Replaces what was set aside by what the call cost."""
+        """Replaces what was set aside by what the call cost; a repetition changes nothing."""
         for scope in self._scopes(entry):
             self._change(scope, lambda count: _settle(count, entry))
 
@@ -129,6 +129,8 @@ class Budget:
 
 
 def _reserve(count: _Count, entry: Entry, scope: Scope) -> None:
+    if entry.id in count.reserved:
+        return
     if count.used + entry.cost_usd > scope.limit:
         raise BudgetError(
             f"The budget {scope.name} is {scope.limit} USD; {count.used:f} USD are spent or set "
@@ -140,8 +142,8 @@ def _reserve(count: _Count, entry: Entry, scope: Scope) -> None:
 
 
 def _settle(count: _Count, entry: Entry) -> None:
-    count.reserved.pop(entry.id, None)
-    count.spent += entry.cost_usd
+    if count.reserved.pop(entry.id, None) is not None:
+        count.spent += entry.cost_usd
 
 
 def _parse(data: bytes, path: str) -> _Count:

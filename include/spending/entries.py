@@ -47,7 +47,8 @@ class Purpose:
 class Entry:
     """One attempt to call a model. `retry` counts from 0; `error` names a kind, no text.
 
-    `budgeted` says that the budgets of its day and run have counted it.
+    `budgeted` says that the budgets of its day and run have counted it; `requests` is how many
+    requests the provider counts, more than one for a batch.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Entry:
     error: str = ""
     answered_by: str = ""
     budgeted: bool = False
+    requests: int = 1
 
     def settled(self, status: str, **changes: Any) -> Entry:
         """The same call with what became of it."""
@@ -102,6 +104,7 @@ class Entry:
             error=held["error"],
             answered_by=held["answered_by"],
             budgeted=held["budgeted"],
+            requests=held.get("requests", 1),  # lines of before batches have none
         )
 
 

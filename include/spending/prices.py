@@ -18,7 +18,12 @@ VARIABLE = "rag_prices"
 FREE_PROVIDERS = ("local", "fake")
 """Models that run here: their tokens cost nothing but this machine's time."""
 _MILLION = Decimal(1_000_000)
-_ALLOWED = ("input_per_million_usd", "output_per_million_usd", "cached_input_per_million_usd")
+BATCH_SHARE = Decimal("0.5")
+"""What a token costs in a provider's batch, as a share of its price in a call: OpenAI's price list."""
+_ALLOWED = (
+    "input_per_million_usd", "output_per_million_usd", "cached_input_per_million_usd",
+    "batch_input_per_million_usd",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +41,12 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens of each kind."""
+    """US dollars for a million tokens of each kind; `batch` is input in a batch, where it is known."""
 
     input: Decimal
     output: Decimal
     cached: Decimal
+    batch: Decimal | None = None
 
     def of(self, tokens: Tokens) -> Decimal:
         """Exactly what these tokens cost."""
@@ -77,6 +83,17 @@ class Prices:
             return Decimal(0)
         override = self.overrides.get(model)
         return override.of(tokens) if override else _listed(provider, model, tokens, at)
+
+    def batch_cost(self, provider: str, model: str, tokens: Tokens, at: datetime) -> Decimal:
+        """What these input tokens cost in a batch begun at that moment.
+
+        The tables of prices do not know batches: BATCH_SHARE of the price, unless Variable
+        `rag_prices` has `batch_input_per_million_usd`.
+        """
+        override = self.overrides.get(model)
+        if override is not None and override.batch is not None:
+            return tokens.input * override.batch / _MILLION
+        return self.cost(provider, model, tokens, at) * BATCH_SHARE
 
     def require(self, provider: str, model: str, at: datetime) -> None:
         """Raises ConfigurationError for a model without a price."""
@@ -116,8 +133,13 @@ def _price(model: str, entry: object) -> Price:
         _amount(f"{name} entry {key}", value)
     asked = Decimal(str(entry["input_per_million_usd"]))
     said = Decimal(str(entry.get("output_per_million_usd", 0)))
-    cached = entry.get("cached_input_per_million_usd")
-    return Price(asked, said, asked if cached is None else Decimal(str(cached)))
+    cached, batch = (entry.get(f"{name}_input_per_million_usd") for name in ("cached", "batch"))
+    return Price(
+        asked,
+        said,
+        asked if cached is None else Decimal(str(cached)),
+        None if batch is None else Decimal(str(batch)),
+    )
 
 
 def _amount(name: str, value: object) -> None:

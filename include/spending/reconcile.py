@@ -85,7 +85,7 @@ def _ours(entries: Iterable[Entry]) -> tuple[dict[Key, Used], dict[Key, list[Ent
             continue
         key = entry.at.astimezone(UTC).date().isoformat(), _model(entry.purpose.model)
         used = ours[key]
-        used.add("requests", Decimal(1))
+        used.add("requests", Decimal(entry.requests))
         used.add("input_tokens", Decimal(entry.tokens.input))
         used.add("output_tokens", Decimal(entry.tokens.output))
         used.add("cost_usd", entry.cost_usd)
@@ -99,7 +99,7 @@ def _row(key: Key, theirs: Used | None, ours: Used | None, uncertain: list[Entry
     row: Json = {"day": key[0], "model": key[1], "uncertain": len(uncertain)}
     agrees = True
     slack = {
-        "requests": Decimal(len(uncertain)),
+        "requests": Decimal(sum(each.requests for each in uncertain)),
         "input_tokens": Decimal(sum(each.tokens.input for each in uncertain)),
         "output_tokens": Decimal(sum(each.tokens.output for each in uncertain)),
         "cost_usd": sum((each.cost_usd for each in uncertain), Decimal(0)),

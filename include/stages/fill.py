@@ -7,7 +7,7 @@ index that lacks nothing becomes a candidate; ingestion keeps it complete until 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from include.chunking import ChunkerByMediaType
 from include.embedding.cache import CachedEmbedder
 from include.observability.log import stage
 from include.stages.accepted import Accepted, Checked
-from include.stages.batch import ToEmbed, batch
+from include.stages.batch import Batch, ToEmbed, batch
 from include.stages.coverage import Coverage, Interval, coverage
 from include.stages.detect import Changes
 from include.stages.embed import embed
@@ -42,7 +42,8 @@ class Filler:
     """What fills one index: its chunker, its embedder behind the cache, the lease on that model.
 
     `embedder` takes a callback that hears how many texts are done; `require_approval` raises
-    ApprovalError when embedding so many tokens is for a person to decide.
+    ApprovalError when embedding so many tokens is for a person to decide. `by_batch` embeds what
+    it can before single calls embed the rest.
     """
 
     destination: Destination
@@ -51,12 +52,17 @@ class Filler:
     lease: Callable[[str], Lease]
     max_tasks: int
     require_approval: Callable[[int], None]
+    by_batch: Callable[[Sequence[Batch], Artifacts], object] | None = None
 
     def fill(self, work: Share, artifacts: Artifacts, bar: Bar = _no_bar) -> Filled:
         """Does the share in this process: embeds what no other run embeds meanwhile."""
         accepted = prepare_share(work, self.chunker, self.destination, artifacts)
-        if (planned := self.batches(accepted)).batches:
+        planned = self.batches(accepted)
+        if planned.batches:
             self.require_approval(planned.tokens)
+        if self.by_batch is not None:
+            self.by_batch(planned.batches, artifacts)
+        if planned.batches:
             with self.lease(artifacts.run_id).held():
                 to_embed = self.batches(accepted)
                 with bar(to_embed.texts) as advance:

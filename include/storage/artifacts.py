@@ -74,6 +74,11 @@ class Artifacts:
             raise _missing(uri)
         return json.loads(raw)
 
+    def find_json(self, name: str) -> Any | None:
+        """What `write_json` wrote under this name in this run; None when it did not yet."""
+        raw = self._files.read(self._target(f"{name}.json"))
+        return None if raw is None else json.loads(raw)
+
     def list(self, name: str) -> Sequence[str]:
         """The URIs written under this name: the frame itself, its parts, or all below `name/`."""
         target = self._target(name)

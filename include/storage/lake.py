@@ -4,6 +4,7 @@ lake.json      the format of everything below
 registry.json  which index is live
 leases/        who is embedding
 publishing/    which runs have begun to publish
+batches/       which texts a provider has in its batches
 tables/        LanceDB tables
 runs/<run>/    artifacts of one run
 """

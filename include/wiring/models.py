@@ -87,20 +87,24 @@ class Models(Stores):
 
         return Prompts(lambda: self.deployment.variable("prompt_templates"), self.lake.objects)
 
-    def embedding_cost(self, tokens: int) -> Decimal:
+    def embedding_cost(self, tokens: int, *, by_batch: bool = False) -> Decimal:
         """What embedding so many tokens costs now. Raises ConfigurationError without a price."""
+        from include.spending import deferred
+
         chosen = self.settings.embedding
         if chosen.provider != "openai":
             return Decimal(0)
-        provider = self.remote.endpoint.provider
-        return self.spending.estimate(provider, self.embedder.identity.model, tokens)
+        provider, model = self.remote.endpoint.provider, self.embedder.identity.model
+        if by_batch:
+            return deferred.estimate(self.spending, provider, model, tokens)
+        return self.spending.estimate(provider, model, tokens)
 
-    def require_approval(self, tokens: int) -> None:
+    def require_approval(self, tokens: int, *, by_batch: bool = False) -> None:
         """Raises ApprovalError when embedding so many tokens is for a person to decide."""
         from include.spending.approval import require_approval
 
         require_approval(
-            self.embedding_cost(tokens),
+            self.embedding_cost(tokens, by_batch=by_batch),
             self.settings.budgets,
             what=f"Embedding {tokens} tokens costs",
             spared="Nothing was embedded or published.",

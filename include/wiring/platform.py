@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from include.settings import Budgets
@@ -15,6 +15,7 @@ from include.wiring.chunkers import Chunkers
 if TYPE_CHECKING:
     from include.filters import Scope
     from include.retrieval.distinct import Distinct
+    from include.stages.by_batch import ByBatch
     from include.stages.detect import DetectOptions, Interrupted
     from include.stages.fill import Filler
     from include.stages.maintain import Upkeep
@@ -118,9 +119,29 @@ class Platform(Chunkers):
             require_approval=self.require_approval,
         )
 
+    @property
+    def batch_filler(self) -> Filler:
+        """The same through the provider's batches; it waits for them in this process."""
+        approve = partial(self.require_approval, by_batch=True)
+        return replace(self.filler, require_approval=approve, by_batch=self.by_batch.embed)
+
+    @cached_property
+    def by_batch(self) -> ByBatch:
+        """What embeds through the provider's batches. Raises ConfigurationError without any."""
+        from include.batch_api.opening import open_work
+        from include.stages.by_batch import ByBatch
+
+        return ByBatch(
+            open_work(self.lake, self.embedder, self.cache),
+            self.embedding_lease,
+            self.embedding_cost,
+            self.settings.budgets,
+        )
+
     @cached_property
     def upkeep(self) -> Upkeep:
         """Every table that maintenance compacts: the lake's own, every model's cache, indexes."""
+        from include.batch_api.records import BatchUpkeep
         from include.llm.question_stores import LakeQuestions
         from include.llm.responses import LakeResponses
         from include.spending.ledger import Ledger
@@ -133,6 +154,7 @@ class Platform(Chunkers):
             LakeResponses(objects),
             LakeQuestions(objects),
             LakeSessions(objects),
+            BatchUpkeep(objects),
             self.query_log,
         )
         held, database = self.tables, self.database

@@ -19,6 +19,7 @@ from include.commands.ingest import Switches, sync
 from include.commands.main import main
 from include.commands.query import trace
 from include.indexes import Narrowing
+from include.retrieval.conversation import Turn
 from include.settings import Settings
 from include.spending.ledger import today_utc
 from include.wiring import Platform
@@ -321,6 +322,23 @@ def test_a_fresh_answer_and_a_replay_are_none_from_before(filled, api):
     for each in (first, second):
         again = trace(platform, each.trace_id, replay=True)["now"]
         assert again["answer"]["cached_from"] == ""
+
+
+def test_whoever_listens_hears_a_shared_answer_too(filled, api):
+    api.control(chat=["It retries failing calls [1]."])
+    ask(platform := filled())
+    words = []
+    trace = asking_.ask(platform, answerer(platform, PLAIN), ALIKE, PLAIN, heard=words.append)
+    assert trace.answer.cached_from
+    assert words == ["It retries failing calls [1]."]
+
+
+def test_a_turn_of_a_conversation_neither_finds_nor_leaves_an_answer(filled, api):
+    ask(platform := filled())
+    turn = Turn("What keeps results?", "The cache.", "")
+    later = ask(platform, ALIKE, Asking(3, turns=(turn,)))
+    assert not later.answer.cached_from
+    assert platform.questions.clear() == 1
 
 
 def test_a_question_is_embedded_once(filled, api):

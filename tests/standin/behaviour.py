@@ -35,6 +35,13 @@ class Behaviour:
         self.key = ""
         self.refuse_models: list[str] = []
         self.requests_per_minute = 0
+        self.has_batches = True
+        self.batch_seconds = 0.0
+        self.batch_ends: list[str] = []
+        self.batch_answers = 1
+        self.batch_fails: list[int] = []
+        self.batch_faults: list[str] = []
+        self.create_faults: list[str] = []
 
     def change(self, wanted: Json) -> None:
         """`faults` and `chat` are queues; `chance` is a mapping with an optional `seed`."""

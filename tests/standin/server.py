@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.standin.batches import Batches
 from tests.standin.behaviour import CHARGED, Behaviour, Meter
 
 DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072}
@@ -61,6 +62,36 @@ class StandIn(ThreadingHTTPServer):
         """Behaves well again, and meters into another file."""
         self.behaviour = Behaviour()
         self.meter = Meter(meter)
+        self.batches = Batches(self.embedded, self.charge_batch)
+
+    def embedded(self, body: Json, fault: str = "") -> tuple[Json, int]:
+        """The answer to a request for embeddings, and its tokens."""
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        dimensions = body.get("dimensions") or DIMENSIONS.get(body["model"], 32)
+        vectors = self.model(texts) if self.model else np.stack(
+            [vector_of(text, dimensions) for text in texts]
+        )  # fmt: skip
+        if fault == "too few":
+            vectors = vectors[:-1]
+        if fault == "nan":
+            vectors = np.where(np.arange(vectors.size) == 3, np.nan, vectors.flat).reshape(
+                vectors.shape
+            )
+        if fault == "wrong dimensions":
+            vectors = vectors[:, :-1]
+        data = [
+            {"object": "embedding", "index": n, "embedding": _coded(row, body)}
+            for n, row in enumerate(vectors)
+        ]
+        tokens = sum(map(words, texts))
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return {"object": "list", "data": data, "model": body["model"], "usage": usage}, tokens
+
+    def charge_batch(self, body: Json, tokens: int, more: Json) -> None:
+        """Meters one request of a batch."""
+        charged = {"input_tokens": tokens, "output_tokens": 0, "charged": True, "fault": ""}
+        row = {"id": None, "model": body["model"], "path": "/v1/embeddings", "texts": body["input"]}
+        self.meter.write(row | charged | more)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -72,8 +103,63 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        kind, name, *_ = [*path.removeprefix("/v1/").split("/"), "", ""]
+        held, behaviour = self.server.batches, self.server.behaviour
+        if not behaviour.has_batches:
+            return self._send(404, {"error": {"message": "Not Found"}})
+        if self._locked({}):
+            return None
+        if kind == "files":
+            data = held.files.get(name)
+            found = (
+                self._send(404, {"error": {"message": "No such File"}}) if data is None else None
+            )
+            return found if data is None else self._raw(200, data, "application/octet-stream")
+        if name:
+            shown = held.find(name, behaviour)
+            return self._send(200, shown) if shown else self._send(404, {"error": {"message": "?"}})
+        given = dict(part.split("=") for part in query.split("&") if part)
+        return self._send(200, held.listed(int(given.get("limit", 20)), given.get("after", "")))
+
+    def do_DELETE(self) -> None:
+        name = self.path.rpartition("/")[2]
+        known = self.server.batches.files.pop(name, None) is not None
+        self._send(200 if known else 404, {"id": name, "object": "file", "deleted": known})
+
+    def _submit(self, data: bytes) -> None:
+        """Files, batches, cancellations."""
+        held, behaviour = self.server.batches, self.server.behaviour
+        if not behaviour.has_batches:
+            return self._send(404, {"error": {"message": "Not Found"}})
+        if self.path.endswith("/files"):
+            return self._send(200, held.upload(_part(data, self.headers["Content-Type"])))
+        if self.path.endswith("/cancel"):
+            return self._send(200, held.cancel(self.path.split("/")[-2]) or {})
+        fault = behaviour.create_faults.pop(0) if behaviour.create_faults else ""
+        if fault.isdigit():
+            return self._send(int(fault), {"error": {"message": "no", "code": fault}})
+        made = held.create(json.loads(data))
+        if fault == "cut":
+            self.close_connection = True
+            self.connection.close()
+            return None
+        return self._send(200, made)
+
+    def _locked(self, body: Json) -> bool:
+        behaviour, given = self.server.behaviour, self.headers.get("Authorization", "")
+        if behaviour.key and given != f"Bearer {behaviour.key}":
+            shown = given.removeprefix("Bearer ")
+            self._refuse(401, body, f"Incorrect API key provided: {shown}.")
+            return True
+        return False
+
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if "/files" in self.path or "/batches" in self.path:
+            return None if self._locked({}) else self._submit(data)
+        body = json.loads(data)
         behaviour = self.server.behaviour
         if self.path == "/control":
             if "begin" in body:
@@ -82,9 +168,8 @@ class Handler(BaseHTTPRequestHandler):
                 behaviour.change(body)
             return self._send(200, {})
         time.sleep(behaviour.seconds)
-        if behaviour.key and self.headers.get("Authorization") != f"Bearer {behaviour.key}":
-            given = self.headers.get("Authorization", "").removeprefix("Bearer ")
-            return self._refuse(401, body, f"Incorrect API key provided: {given}.")
+        if self._locked(body):
+            return None
         if body.get("model") in behaviour.refuse_models:
             return self._refuse(503, body, "This model is overloaded.")
         if not behaviour.admits():
@@ -104,25 +189,7 @@ class Handler(BaseHTTPRequestHandler):
         self._charge(body, tokens, 0, fault)
         if self._broken(fault):
             return
-        dimensions = body.get("dimensions") or DIMENSIONS.get(body["model"], 32)
-        if self.server.model:
-            vectors = self.server.model(texts)
-        else:
-            vectors = np.stack([vector_of(text, dimensions) for text in texts])
-        if fault == "too few":
-            vectors = vectors[:-1]
-        if fault == "nan":
-            vectors = np.where(np.arange(vectors.size) == 3, np.nan, vectors.flat).reshape(
-                vectors.shape
-            )
-        if fault == "wrong dimensions":
-            vectors = vectors[:, :-1]
-        data = [
-            {"object": "embedding", "index": n, "embedding": _coded(row, body)}
-            for n, row in enumerate(vectors)
-        ]
-        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        answer = {"object": "list", "data": data, "model": body["model"], "usage": usage}
+        answer, _ = self.server.embedded(body, fault)
         if fault == "no usage":
             del answer["usage"]
         self._send(200, answer)
@@ -221,6 +288,16 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
+
+
+def _part(data: bytes, content_type: str) -> bytes:
+    """The file of a multipart form."""
+    boundary = content_type.partition("boundary=")[2].encode()
+    for part in data.split(b"--" + boundary):
+        head, _, content = part.partition(b"\r\n\r\n")
+        if b'filename="' in head:
+            return content.removesuffix(b"\r\n")
+    raise ValueError(f"no file in {data[:200]!r}")
 
 
 def _coded(row: np.ndarray, body: Json) -> str | list[float]:
