@@ -53,15 +53,18 @@ def test_an_expired_query_takes_its_vector_and_its_quotation_with_it(world):
     log = logged(platform, "a new question", "Asked  again")
     platform.query_embedder.embed_documents(["an old question", "a new question"])
     page_about(platform, "an old question", "asked again", "a new question")
+    other = page(platform).replace("a new question", "another one")
+    platform.lake.objects.write("evaluations/two.html", other.encode())
     before = (NOW - timedelta(days=30)).date()
     assert forget_queries(platform.lake, platform.database, log, before=before) == (
-        ForgottenQueries(segments=1, vectors=1, quotes=1)
+        ForgottenQueries(segments=1, vectors=1, quotes=2)
     )
     assert sorted(q.text for q in log.queries(before)) == ["Asked  again", "a new question"]
     assert vectors(platform) == 1
     assert "an old question" not in page(platform)
     assert "a new question" in page(platform)
     assert "and the rest" in page(platform)
+    assert b"an old" not in platform.lake.objects.read("evaluations/two.html").data
     assert forget_queries(platform.lake, platform.database, log, before=before) == (
         ForgottenQueries(0, 0, 0)
     )
