@@ -16,7 +16,7 @@ from include.errors import BudgetError, CommitConflictError, TransientError
 from include.observability.log import report, warn
 from include.spending import deferred
 from include.spending.account import Account, CallError
-from include.spending.entries import REFUSED, Entry, Purpose
+from include.spending.entries import EMBED, REFUSED, Entry, Purpose
 from include.spending.prices import Tokens
 
 GRACE_SECONDS = 300.0
@@ -133,7 +133,7 @@ class Submitter:
     def _new_entry(self, record: Record) -> Entry:
         endpoint = self.provider.remote.endpoint
         purpose = Purpose(
-            operation="embed",
+            operation=EMBED,
             provider=endpoint.provider,
             model=self.embedder.identity.model,
             endpoint=endpoint.name,

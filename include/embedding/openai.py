@@ -24,7 +24,7 @@ from include.embedding.shortened import cut, shorten
 from include.errors import ConfigurationError, ModelError
 from include.remote.endpoint import Endpoint, option
 from include.spending.account import Answered
-from include.spending.entries import Purpose
+from include.spending.entries import EMBED, Purpose
 from include.spending.prices import Tokens
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class OpenAIEmbedder:
 
     def _request(self, texts: list[str], tokens: int) -> FloatArray:
         purpose = Purpose(
-            operation="embed",
+            operation=EMBED,
             provider=self.remote.endpoint.provider,
             model=self._identity.model,
             endpoint=self.remote.endpoint.name,

@@ -15,6 +15,7 @@ from include.spending.caller import Caller
 from include.spending.entries import (
     CACHED,
     DONE,
+    EMBED,
     REFUSED,
     RESERVED,
     UNKNOWN,
@@ -159,9 +160,16 @@ class Account:
             retry=retry,
             budgeted=self.budget.is_set,
         )
-        self.budget.begin(entry)
+        self._set_aside(entry)
         self.ledger.write(entry)
         return entry
+
+    def _set_aside(self, entry: Entry) -> None:
+        """An embedding costs what is set aside for it: that can be counted at once, in one write."""
+        if entry.purpose.operation == EMBED:
+            self.budget.begin(entry)
+        else:
+            self.budget.reserve(entry)
 
     def _failed(self, entry: Entry, kind: str, *, sent: bool, began: float) -> None:
         self._settle(
@@ -177,5 +185,8 @@ class Account:
         cost = self.prices.cost(purpose.provider, purpose.model, tokens, entry.at)
         settled = entry.settled(status, tokens=tokens, cost_usd=cost, **rest)
         self.ledger.write(settled)
-        self.budget.end(settled, entry.cost_usd)
+        if purpose.operation == EMBED:
+            self.budget.end(settled, entry.cost_usd)
+        else:
+            self.budget.settle(settled)
         return settled

@@ -103,7 +103,7 @@ class Budget:
         held: list[Scope] = []
         for scope in self._scopes(entry):
             try:
-                self._change(scope, partial(change, entry=entry, scope=scope))
+                self._change(scope, lambda count, scope=scope: change(count, entry, scope))  # type: ignore[misc]
             except BudgetError:
                 for each in held:
                     self._change(each, undo)

@@ -13,6 +13,8 @@ from typing import Any
 from include.spending.caller import Caller
 from include.spending.prices import Tokens
 
+EMBED = "embed"
+"""The operation of embeddings: their tokens are known before the call."""
 RESERVED = "reserved"
 """Written before the call. An entry that stays so was in flight when its process died."""
 DONE = "ok"
