@@ -97,13 +97,13 @@ class Budget:
     def _in_every(
         self,
         entry: Entry,
-        change: Callable[[_Count, Entry, Scope], None],
+        change: Callable[[Entry, Scope, _Count], None],
         undo: Callable[[_Count], object],
     ) -> None:
         held: list[Scope] = []
         for scope in self._scopes(entry):
             try:
-                self._change(scope, lambda count, scope=scope: change(count, entry, scope))  # type: ignore[misc]
+                self._change(scope, partial(change, entry, scope))
             except BudgetError:
                 for each in held:
                     self._change(each, undo)
@@ -156,14 +156,14 @@ class Budget:
         return self._known[scope.path]
 
 
-def _reserve(count: _Count, entry: Entry, scope: Scope) -> None:
+def _reserve(entry: Entry, scope: Scope, count: _Count) -> None:
     if entry.id in count.reserved:
         return
     _require(count, entry, scope)
     count.reserved[entry.id] = entry.cost_usd
 
 
-def _begin(count: _Count, entry: Entry, scope: Scope) -> None:
+def _begin(entry: Entry, scope: Scope, count: _Count) -> None:
     _require(count, entry, scope)
     _add(count, entry.cost_usd)
 
