@@ -53,7 +53,7 @@ def answer_questions() -> None:
         """Answers the questions of one batch."""
         return answering.answer_questions(params, batch)
 
-    @task(trigger_rule="all_done_min_one_success", **LIGHT)
+    @task(trigger_rule="all_done", **LIGHT)
     def collect(params: dict[str, object]) -> dict[str, object]:
         """Writes the answers; fails while some are missing."""
         return answering.collect_answers(params)

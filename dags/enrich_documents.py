@@ -53,12 +53,12 @@ def enrich_documents() -> None:
         """Describes the texts of one batch."""
         return enrichment.describe(batch)
 
-    @task(outlets=[RAW_DOCUMENTS], trigger_rule="all_done_min_one_success", **LIGHT)
+    @task(outlets=[RAW_DOCUMENTS], trigger_rule="none_failed_min_one_success", **LIGHT)
     def announce(outlet_events: dict[Asset, object]) -> int:
         """Wakes ingestion when documents have new metadata."""
         return enrichment.announce(outlet_events[RAW_DOCUMENTS])
 
-    @task(trigger_rule="all_done_min_one_success", **LIGHT)
+    @task(trigger_rule="none_failed_min_one_success", **LIGHT)
     def collect() -> list[dict[str, str]]:
         """Lists what the models doubt; skips when there is nothing."""
         return enrichment.questions()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from include.answering.forecast import forecast_versions
 from include.answering.grading import METRICS, agreement, require_judge
 from include.answering.versions import grade as graded
 from include.answering.versions import keep_page
@@ -36,6 +37,7 @@ def grade(platform: Platform, chosen: argparse.Namespace) -> Json:
     if not questions:
         raise ConfigurationError("There is nothing to ask: name a file with --questions.")
     questions = questions[: chosen.most]
+    platform.require_approval_of(forecast_versions(platform, questions, versions))
     with bar("Judging", len(questions) * len(versions)) as advance:
         found = graded(platform, questions, versions, on_progress=advance)
     found["report"], html = keep_page(platform, found, run_id)

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from include.commands import show
-from include.commands.adding import Add, Json
+from include.commands.adding import Add, Json, add_approval
 from include.commands.golden_arguments import add_golden
 from include.settings import STRATEGIES
 from include.wiring import Platform
@@ -115,3 +115,4 @@ def _add_judging(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument(
         "--most", type=int, default=50, help="judge at most so many questions (default 50)"
     )
+    add_approval(evaluate)

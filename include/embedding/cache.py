@@ -20,7 +20,6 @@ from include.documents import text_hash
 from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray
 from include.embedding.shortened import shortened, whole
 from include.errors import ModelError
-from include.storage.conflicts import persistently
 from include.storage.keyed import KeyedTable
 from include.storage.lance import LanceDatabase
 
@@ -110,13 +109,11 @@ class EmbeddingCache:
     def put(self, hashes: Sequence[str], vectors: FloatArray) -> None:
         """Stores one vector per hash in one commit; a hash that has one already keeps it.
 
-        `vectors` are whole: of shape (len(hashes), dimensions of the model). They are paid for: of
-        writers that create the table at once the loser tries again.
+        `vectors` are whole: of shape (len(hashes), dimensions of the model).
         """
         if not hashes:
             return
-        rows = cache_rows(hashes, vectors, self._clock())
-        persistently(lambda: self._table.insert_absent(rows))
+        self._table.insert_absent(cache_rows(hashes, vectors, self._clock()))
 
     def optimize(self, older_than: timedelta) -> None:
         """Compacts the small files that batches leave and prunes versions older than that."""

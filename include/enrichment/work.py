@@ -181,7 +181,7 @@ def _keep(platform: Platform, row: Json, outcome: Outcome, prompt: Prompt) -> No
         "at": datetime.now(UTC),
     }
     frame = pl.DataFrame([kept]).with_columns(pl.col("at").dt.cast_time_unit("us"))
-    persistently(lambda: platform.tables.enrichments.upsert(frame))
+    platform.tables.enrichments.upsert(frame)
 
 
 def _name(platform: Platform, prompt: Prompt, text_hash: str) -> str:

@@ -129,7 +129,7 @@ def _mark(subject: Subject, within: Erasing, now: datetime) -> int:
             by=pl.lit(within.by),
             at=pl.lit(now).dt.cast_time_unit("us"),
         )
-        persistently(lambda: within.tables.erasures.upsert(frame))
+        within.tables.erasures.upsert(frame)
     return len(rows)
 
 

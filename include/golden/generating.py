@@ -26,7 +26,6 @@ from include.llm.protocol import ChatModel
 from include.observability.log import stage
 from include.prompts.library import Prompt
 from include.storage.artifacts import Artifacts
-from include.storage.conflicts import persistently
 from include.wiring import Platform
 
 Json = dict[str, Any]
@@ -174,7 +173,7 @@ class _Asking:
             "at": now,
         }
         frame = pl.DataFrame([asked]).with_columns(pl.col("at").dt.cast_time_unit("us"))
-        persistently(lambda: self._tables.golden_passages.upsert(frame))
+        self._tables.golden_passages.upsert(frame)
 
     def _is_findable(self, asked: Asked, relevant: Json) -> bool:
         """Whether words of question and answer together lead to the passage's document at all.

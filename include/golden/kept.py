@@ -70,7 +70,7 @@ def add(tables: Tables, candidates: Sequence[Candidate], at: datetime) -> int:
     if not rows:
         return 0
     frame = _frame(pl.DataFrame(rows, schema_overrides={"tags": pl.List(pl.String)}))
-    return persistently(lambda: tables.golden.insert_missing(frame)).inserted
+    return tables.golden.insert_missing(frame).inserted
 
 
 def questions_of(tables: Tables, state: str | None = None, most: int = 1_000_000) -> list[Json]:

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from include.embedding.protocol import FloatArray
-from include.llm.forgiving import tried
+from include.llm.forgiving import forgotten, tried
 
 MOST_QUESTIONS = 1_000
 MOST_BYTES = 8 * 1024**2
@@ -102,7 +102,7 @@ class ForgivingQuestions:
 
     def clear(self) -> int:
         """Forgets all of them; what cannot be forgotten raises."""
-        return self._questions.clear()
+        return forgotten(self._questions.clear, "questions and their answers")
 
     def close(self) -> None:
         """Closes connections, if there are any."""

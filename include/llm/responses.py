@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Protocol
 
-from include.llm.forgiving import tried
+from include.llm.forgiving import forgotten, tried
 from include.storage.objects import ObjectStore
 
 FOLDER = "responses"
@@ -126,7 +126,7 @@ class Forgiving:
 
     def clear(self) -> int:
         """Forgets all; what cannot be forgotten raises."""
-        return self._cache.clear()
+        return forgotten(self._cache.clear, "answers to identical requests")
 
     def close(self) -> None:
         """Closes connections, if there are any."""

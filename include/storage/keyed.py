@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -17,11 +17,12 @@ import polars as pl
 import pyarrow as pa
 
 from include.errors import LakeError
+from include.storage.conflicts import persistently
 from include.storage.lance_errors import translated
 
 if TYPE_CHECKING:
     from lancedb.expr import Expr
-    from lancedb.table import Table
+    from lancedb.table import MergeResult, Table
 
     from include.storage.lance import LanceDatabase
 
@@ -127,15 +128,15 @@ class KeyedTable:
         source = self._source(rows)
         if not source.num_rows:
             return self.delete(stale)
-        table = self.open() or self.create()
-        with translated(self.name):
-            merge = table.merge_insert(self.key).when_matched_update_all()
-            merge = merge.when_not_matched_insert_all()
+
+        def merge(into: Table) -> MergeResult:
+            step = into.merge_insert(self.key).when_matched_update_all()
+            step = step.when_not_matched_insert_all()
             if stale:
-                merge = merge.when_not_matched_by_source_delete(_among(self.key, stale))
-            done = merge.execute(source)
-        changed = (done.num_inserted_rows, done.num_updated_rows, done.num_deleted_rows)
-        return Commit(*changed, done.version)
+                step = step.when_not_matched_by_source_delete(_among(self.key, stale))
+            return step.execute(source)
+
+        return self._merged(merge)
 
     def insert_missing(self, rows: Rows) -> Commit:
         """Inserts the rows whose key is new and leaves the others as they are.
@@ -155,11 +156,10 @@ class KeyedTable:
 
         A row that another writer inserted since then stays as it is.
         """
-        table = self.open() or self.create()
-        with translated(self.name):
-            merge = table.merge_insert(self.key).when_not_matched_insert_all()
-            done = merge.execute(self._source(rows))
-        return Commit(done.num_inserted_rows, 0, 0, done.version)
+        source = self._source(rows)
+        return self._merged(
+            lambda into: into.merge_insert(self.key).when_not_matched_insert_all().execute(source)
+        )
 
     def delete(self, keys: Sequence[str]) -> Commit:
         """Deletes the rows with these keys in one commit; writes nothing when there are none."""
@@ -197,6 +197,18 @@ class KeyedTable:
     def create(self) -> Table:
         """The lancedb handle on the table, made empty if there is none."""
         return self.database.create(self.name, self.schema, self.key)
+
+    def _merged(self, merge: Callable[[Table], MergeResult]) -> Commit:
+        """Of writers that make the table at once the losers merge again, which changes nothing twice."""
+
+        def step() -> MergeResult:
+            table = self.open() or self.create()
+            with translated(self.name):
+                return merge(table)
+
+        done = persistently(step)
+        changed = (done.num_inserted_rows, done.num_updated_rows, done.num_deleted_rows)
+        return Commit(*changed, done.version)
 
     def _refuse_other_columns(self, found: pa.Schema) -> None:
         for field in self.schema:

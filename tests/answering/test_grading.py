@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from decimal import Decimal
 
 import pytest
@@ -11,9 +12,10 @@ from include.answering.forecast import forecast_versions
 from include.answering.grading import LABELS, METRICS, agreement, read_score
 from include.answering.versions import grade, keep_page
 from include.commands.erase import Switches, erase
+from include.commands.grade import grade as judged
 from include.commands.grade import shown
 from include.commands.ingest import sync
-from include.errors import ConfigurationError
+from include.errors import ApprovalError, ConfigurationError
 from include.spending.ledger import today_utc
 from include.storage.files import local_path
 
@@ -90,6 +92,18 @@ def test_a_version_that_there_is_not_is_told_before_anything_is_paid(connected, 
         grade(platform, ["What retries?"], ["production", "candidate"])
     with pytest.raises(ConfigurationError, match="no version or label 'candidate'"):
         forecast_versions(platform, ["What retries?"], ["production", "candidate"])
+    assert api.rows() == []
+
+
+def test_above_approval_usd_nothing_is_asked_and_nothing_judged(connected, api, inbox, tmp_path):
+    (inbox / "retry.md").write_text("# Retry\n\nRetries failing calls with a growing delay.\n")
+    limit = json.dumps({"approval_usd": "0.0000001"})
+    sync(platform := connected(**CHAT, AIRFLOW_VAR_RAG_BUDGETS=limit))
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"id": "1", "question": "What retries?", "relevant": {"retry.md": 1}}\n')
+    chosen = Namespace(agreement=False, prompt_version=None, most=5, questions=file, report=None)
+    with pytest.raises(ApprovalError, match="--approve-usd"):
+        judged(platform, chosen)
     assert api.rows() == []
 
 

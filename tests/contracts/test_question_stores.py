@@ -14,7 +14,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.errors import CommitConflictError
+from include.errors import CommitConflictError, TransientError
 from include.llm.question_stores import FOLDER, LakeQuestions, RedisQuestions
 from include.llm.questions import (
     MOST_BYTES,
@@ -28,6 +28,7 @@ from include.llm.questions import (
     packed,
     unpacked,
 )
+from include.llm.responses import Forgiving, RedisResponses
 from include.storage.memory import MemoryObjects
 from include.storage.objects import LocalObjects
 from tests.standin.redis_server import redis_server
@@ -215,9 +216,13 @@ def test_whoever_fails_is_told_of_and_changes_nothing(caplog, redis_url):
         forgiving = ForgivingQuestions(broken)
         forgiving.put("taken", known("a"), 60)
         assert forgiving.recent("taken") == []
+        forgiving.close()
+    server.close()
     assert caplog.text.count("answering without it") == 5
-    with pytest.raises(redis.ConnectionError):
+    with pytest.raises(TransientError, match=r"forget questions.*RAG_REDIS_URL"):
         ForgivingQuestions(nobody).clear()
+    with pytest.raises(TransientError, match=r"forget answers.*RAG_REDIS_URL"):
+        Forgiving(RedisResponses("redis://127.0.0.1:9/0")).clear()
 
 
 @given(st.binary(max_size=80))

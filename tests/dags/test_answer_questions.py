@@ -61,3 +61,5 @@ def test_a_file_is_answered_once_and_what_is_missing_by_the_next_run(
         monkeypatch.delenv("AIRFLOW_VAR_RAG_BUDGETS")
         run = dag.test(run_conf=form)
         assert (str(run.state), collected(run)["answered"], len(api.rows())) == ("success", 2, 13)
+        run = dag.test(run_conf=form)
+        assert (str(run.state), collected(run)["answered"], len(api.rows())) == ("success", 2, 13)

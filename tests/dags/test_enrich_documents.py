@@ -57,4 +57,6 @@ def test_documents_are_described_once_and_the_doubtful_are_shown_to_a_person(
         assert sync(platform)[0]["metadata"] == 1
         within = searcher(platform, None, Narrowing("topics contains 'retries'"))
         assert len(search(within, "retries")["hits"]) == 1
+        again = states(dag.test(run_conf=FORM, mark_success_pattern="ask"))
+        assert (again["describe"], again["collect"]) == ("skipped", "success")  # it still waits
         assert len(api.rows()) == 2
