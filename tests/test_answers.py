@@ -359,6 +359,8 @@ def test_an_answer_and_its_trace_are_json_values() -> None:
         "trace_id",
         "problems",
         "finish_reason",
+        "cached_from",
+        "cosine",
     }
     assert told["cost_usd"] == "0"
     assert traced["asked_at"] == "2026-01-01T00:00:00+00:00"

@@ -229,7 +229,7 @@ class Models(Stores):
         asks = QueryEmbedder(whole(self.embedder))
         embedder = shorten(asks, self.embedder.identity.dimensions)
         cache = EmbeddingCache(self.database, embedder.identity, tables=TABLES)
-        batch = self.settings.embedding.batch_texts
+        batch = self.settings.embedding.texts_in_a_write
         return CachedEmbedder(embedder, cache, batch_texts=batch)
 
     def compact_cache(self) -> None:

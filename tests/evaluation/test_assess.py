@@ -137,7 +137,7 @@ def test_what_is_kept_names_no_document(lake, asked):
 def test_the_page_needs_nothing_else_and_escapes_what_it_shows(lake, asked, tmp_path):
     copy(lake, "shuffled", lambda v: v[::-1])
     path = tmp_path / "questions.jsonl"
-    lines = path.read_text().replace("About amber", "<script>alert(1)</script>")
+    lines = path.read_text().replace('"question": "About', '"question": "<script>alert(1)</script>')
     path.write_text(lines)
     page = tmp_path / "report.html"
     evaluate(lake, asked(report=page))

@@ -30,13 +30,14 @@ FAULTS = {"429": 0.1, "500": 0.08, "cut": 0.05, "slow": 0.03, "too few": 0.02, "
 
 @dataclass(frozen=True)
 class Trial:
-    """How hard it gets."""
+    """How hard it gets. It lasts until so many `calls` were made, on a busy machine up to a minute longer."""
 
     workers: int = 8
     seconds: float = 60.0
     kills: int = 60
     seed: int = 1
     budgets: str = "{}"
+    calls: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,12 @@ def run(folder: Path, trial: Trial) -> Outcome:
         for at in range(trial.workers):
             begin(at, at)
         kills, began = 0, time.monotonic()
-        while (passed := time.monotonic() - began) < trial.seconds:
+        while (passed := time.monotonic() - began) < trial.seconds or (
+            passed < 60 and len(api.rows()) < trial.calls
+        ):
             if not any(each.is_alive() for each in workers):
                 break
-            if kills < trial.kills * passed / trial.seconds:
+            if kills < trial.kills * min(1, passed / trial.seconds):
                 at = draw.randrange(trial.workers)
                 workers[at].kill()
                 workers[at].join()

@@ -22,7 +22,7 @@ def all_is_told(found: Outcome) -> None:
 
 
 def test_no_charge_is_lost_when_workers_are_killed(tmp_path: Path) -> None:
-    found = run(tmp_path, Trial(workers=4, seconds=4, kills=8))
+    found = run(tmp_path, Trial(workers=4, seconds=4, kills=8, calls=80))
     all_is_told(found)
     assert {entry.status for entry in found.ledger.values()} >= {"ok", "refused", "unknown"}
 

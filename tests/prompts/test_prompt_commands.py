@@ -42,7 +42,7 @@ def test_list_prints_the_contract_keys_of_every_prompt(shell):
     status, answer, _ = shell("list")
     assert status == 0
     assert [each["name"] for each in answer["prompts"]] == [
-        "answer", "enrich", "generate_questions", "judge_answer_relevance",
+        "answer", "chat", "enrich", "generate_questions", "judge_answer_relevance",
         "judge_context_relevance", "judge_faithfulness"]  # fmt: skip
     first = answer["prompts"][0]
     assert [each["version"] for each in first["versions"]] == ["1", "2", "3"]
