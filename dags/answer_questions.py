@@ -11,9 +11,10 @@ Without a chat model (`RAG_CHAT_MODEL=none`) answers are sentences of the docume
 of the same index, prompt version and model is not paid again: a second run asks what is missing, and
 after a sync that changed the index everything.
 
-**When it fails.** Every answer is kept as it comes. *collect* writes what there is and then fails while
-questions are open, for instance because a budget is used up: run it again, tomorrow if need be. A
-question that the model refuses is answered by extracts, with a note.
+**When it fails.** Every answer is kept as it comes. A batch that failed goes on where it stopped when it is
+cleared. *collect* writes what there is and then fails while questions are open, because a budget is
+used up: run it again, tomorrow if need be. A question that the model refuses is answered by extracts,
+with a note.
 
 **Who cares.** Whoever asked. `python -m include answer FILE` does the same from a shell.
 """
@@ -53,7 +54,7 @@ def answer_questions() -> None:
         """Answers the questions of one batch."""
         return answering.answer_questions(params, batch)
 
-    @task(trigger_rule="all_done", **LIGHT)
+    @task(trigger_rule="none_failed_min_one_success", **LIGHT)
     def collect(params: dict[str, object]) -> dict[str, object]:
         """Writes the answers; fails while some are missing."""
         return answering.collect_answers(params)

@@ -52,9 +52,9 @@ def collect_answers(params: Mapping[str, Any]) -> Json:
     found = collect(platform, _asking(params), platform.artifacts(run_name()))
     if found["open"]:
         raise BudgetError(
-            f"{found['open']} of {found['questions']} questions have no answer: a budget is used up, "
-            f"or their batch failed. {found['jsonl']} has the others. Run it again with the same "
-            f"questions to go on; what was answered is not paid again."
+            f"{found['open']} of {found['questions']} questions have no answer, because a budget is "
+            f"used up. {found['jsonl']} has the others. Run it again with the same questions to go "
+            f"on; what was answered is not paid again."
         )
     return found
 
