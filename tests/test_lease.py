@@ -124,8 +124,8 @@ def test_fifty_members_at_once_all_get_in_and_leave_it_free(tmp_path: Path):
     inside = []
 
     def task() -> None:
-        with lease(tmp_path, "run", seconds=0.5).held():
-            time.sleep(0.6)
+        with lease(tmp_path, "run", seconds=2).held():
+            time.sleep(1.5)  # long enough for everyone to renew twice
             inside.append(1)
 
     tasks = [threading.Thread(target=task) for _ in range(50)]

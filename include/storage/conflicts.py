@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,11 +18,12 @@ _FIRST_PAUSE_SECONDS = 0.1
 def persistently(step: Callable[[], T]) -> T:
     """Runs the step until no other writer comes first; it must start from the newest state.
 
-    Raises CommitConflictError, to be tried again later, after eight attempts in 13 s.
+    Raises CommitConflictError, to be tried again later, after eight attempts in about 13 s. The
+    pauses are drawn at random: writers that met once would meet again after equal ones.
     """
     for attempt in range(_ATTEMPTS - 1):
         try:
             return step()
         except CommitConflictError:
-            time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
+            time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0, 2))
     return step()
