@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from include.documents import Hit
 from include.embedding.protocol import Embedder, FloatArray
-from include.errors import ConfigurationError
+from include.errors import ConfigurationError, QueryError
 from include.filters import EVERYTHING, Scope
 from include.retrieval.distinct import Distinct, keep_all
 from include.retrieval.fusion import Fusion, Scored, convex_combination
@@ -49,7 +49,8 @@ class Searcher:
     def search(self, query: str, k: int = 10, *, mode: Mode = "hybrid") -> list[Hit]:
         """The `k` best chunks, best first.
 
-        Raises ConfigurationError for an empty query, k below 1 or above 1,000, an unknown mode.
+        Raises QueryError for a query without a word, ConfigurationError for k below 1 or above 1,000
+        and for an unknown mode.
         """
         return self.search_all([query], k, mode=mode)[0]
 
@@ -101,7 +102,7 @@ class Searcher:
 
 def _refuse(query: str, k: int, mode: str) -> None:
     if not query.strip():
-        raise ConfigurationError(f"The query should contain a word, is {query!r}.")
+        raise QueryError(f"The query should contain a word, is {query!r}.")
     if k < 1:
         raise ConfigurationError(f"k should be >= 1, is now {k}")
     if k > MOST_HITS:

@@ -123,11 +123,6 @@ async def _failed(_: Request, error: Exception) -> JSONResponse:
     return refusal_of(error).response()
 
 
-async def _unexpected(_: Request, __: Exception) -> JSONResponse:
-    """The traceback is logged by the server."""
-    return Refusal(500, "internal", "Something went wrong here: the log says what.").response()
-
-
 def sentence_of(errors: Any) -> str:
     """What is wrong with a body, by the first field that is."""
     first, others = errors[0], len(errors) - 1
@@ -144,7 +139,6 @@ _TOLD: dict[type[Exception], Told] = {
     HTTPException: _http,
     RequestValidationError: _invalid,
     PlatformError: _failed,
-    Exception: _unexpected,
 }
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"description": why}

@@ -18,7 +18,14 @@ from include.llm.protocol import Heard
 from include.serving.bodies import MODEL, Completions
 from include.serving.refusals import Refusal
 from include.serving.routes import Api, By, Within
-from include.serving.streams import Telling, event, ping, refused, streamed
+from include.serving.streams import (
+    Telling,
+    event,
+    ping,
+    raise_unforeseen,
+    refused,
+    streamed,
+)
 
 Json = dict[str, Any]
 completions = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
@@ -68,7 +75,9 @@ async def _chunks(api: Api, telling: Telling, *, usage: bool) -> AsyncIterator[b
                 yield event(chunk | name)
             yield event("[DONE]")
         except Exception as error:  # noqa: BLE001 - those that are not ours are raised again
+            finished = True
             yield event(refused(error))
+            raise_unforeseen(error)
         finished = True
     finally:
         if not finished:

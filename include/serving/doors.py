@@ -16,7 +16,7 @@ from include.observability.log import report
 from include.serving.measured import Measured
 from include.serving.rates import Limit
 from include.serving.readers import Keyring, Reader
-from include.serving.refusals import Refusal
+from include.serving.refusals import UNEXPECTED, Refusal
 
 OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
 """They tell nothing about documents, and load balancers and browsers have no key."""
@@ -37,16 +37,21 @@ class Observed:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         began, status, name = time.monotonic(), 500, uuid.uuid4().hex[:16]
+        started = False
 
         async def noting(message: Message) -> None:
-            nonlocal status
+            nonlocal status, started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                started, status = True, message["status"]
                 MutableHeaders(scope=message)["X-Request-Id"] = name
             await send(message)
 
         try:
             await self._app(scope, receive, noting)
+        except Exception:
+            if not started:
+                await UNEXPECTED.response()(scope, receive, noting)
+            raise  # the server logs the traceback
         finally:
             seconds, path = time.monotonic() - began, scope["path"]
             matched = getattr(scope.get("route"), "path", "")

@@ -16,7 +16,14 @@ from include.serving.page import page
 from include.serving.readers import Reader
 from include.serving.refusals import Refusal
 from include.serving.service import Service
-from include.serving.streams import Telling, event, ping, refused, streamed
+from include.serving.streams import (
+    Telling,
+    event,
+    ping,
+    raise_unforeseen,
+    refused,
+    streamed,
+)
 from include.serving.workers import Workers
 
 Json = dict[str, Any]
@@ -127,7 +134,9 @@ async def _events(api: Api, telling: Telling) -> AsyncIterator[bytes]:
         try:
             found = await telling.result()
         except Exception as error:  # noqa: BLE001 - those that are not ours are raised again
+            finished = True
             yield event(refused(error), "error")
+            raise_unforeseen(error)
         else:
             if not heard:
                 yield event({"text": found["answer"]}, "delta")

@@ -42,7 +42,8 @@ class Service:
 
     def search(self, asked: Search, reader: Reader) -> Json:
         """As `python -m include search --json`."""
-        searcher = self._searcher(self.index(asked.index), asked.narrowing(reader))
+        narrowing = asked.narrowing(reader)
+        searcher = self._searcher(self._named(asked.index, narrowing), narrowing)
         began = time.monotonic()
         with acting_as(_caller("search", reader)):
             hits = searcher.search(asked.text, asked.k, mode=asked.mode)
@@ -109,6 +110,24 @@ class Service:
         if index is None:
             raise Refusal(503, "no_index", NO_INDEX, retry_after=60)
         return index
+
+    def _named(self, name: str | None, narrowing: Narrowing) -> Index:
+        """The index to search. Raises Refusal for another than the live one, for who reads by labels.
+
+        Only what is live is sure to have today's labels: an index that was live before has those of
+        then, and documents that are gone.
+        """
+        if name is None or narrowing.principals is None:
+            return self.index(name)
+        live = self.index()
+        if name != live.name:
+            raise Refusal(
+                403,
+                "forbidden",
+                "Whoever reads by labels may search the live index alone: labels of another one may "
+                "be out of date.",
+            )
+        return live
 
     def load(self, index: Index | None) -> None:
         """Loads all that a search of the index needs: not for whoever asks first.
