@@ -49,7 +49,7 @@ class Searcher:
     def search(self, query: str, k: int = 10, *, mode: Mode = "hybrid") -> list[Hit]:
         """The `k` best chunks, best first.
 
-        Raises QueryError for a query without a word, ConfigurationError for k below 1 or above 1,000
+        Raises QueryError as `require_query`, ConfigurationError for k below 1 or above 1,000
         and for an unknown mode.
         """
         return self.search_all([query], k, mode=mode)[0]
@@ -100,9 +100,20 @@ class Searcher:
         return [replace(by_id[chunk_id], score=score) for chunk_id, score in fused]
 
 
-def _refuse(query: str, k: int, mode: str) -> None:
+def require_query(query: str) -> None:
+    """Raises QueryError for a text that nothing can be searched for with."""
     if not query.strip():
         raise QueryError(f"The query should contain a word, is {query!r}.")
+    try:
+        query.encode()
+    except UnicodeEncodeError:
+        raise QueryError(
+            f"The query should be Unicode, without halves of characters, is {query!r:.80}."
+        ) from None
+
+
+def _refuse(query: str, k: int, mode: str) -> None:
+    require_query(query)
     if k < 1:
         raise ConfigurationError(f"k should be >= 1, is now {k}")
     if k > MOST_HITS:

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from include.errors import PlatformError
@@ -53,10 +52,8 @@ def make_app(
         docs_url=None, redoc_url=None,
     )  # fmt: skip
     app.state.api = api
-    keyed = [Depends(HTTPBearer(auto_error=False, description="A key of RAG_API_KEYS."))]
-    app.include_router(health)
-    for router in (questions, completions):
-        app.include_router(router, dependencies=keyed, responses=_ERRORS)
+    for router in (health, questions, completions):
+        app.include_router(router)
     for kind, told in _TOLD.items():
         app.add_exception_handler(kind, told)
     app.add_middleware(Door, keyring=keyring, hosts=hosts, limit=limit)
@@ -105,12 +102,13 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, Refusal):
         return error.response()
     asked = f"{request.method} {request.url.path[:100]}"
-    kind = _KINDS.get(error.status_code)
-    if kind is None:
-        return Refusal(error.status_code, "invalid_request", f"{error.detail}.").response()
-    return Refusal(
-        error.status_code, kind, f"There is no {asked}: /docs has the routes."
-    ).response()
+    kind = _KINDS.get(error.status_code, "invalid_request")
+    told = f"There is no {asked}: /docs has the routes."
+    if kind == "invalid_request":
+        told = error.detail.rstrip(".") + "."
+    answer = Refusal(error.status_code, kind, told).response()
+    answer.headers.update(error.headers or {})  # Allow, of a 405
+    return answer
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -140,12 +138,3 @@ _TOLD: dict[type[Exception], Told] = {
     RequestValidationError: _invalid,
     PlatformError: _failed,
 }
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"description": why}
-    for status, why in {
-        400: "The request cannot be used.", 401: "No key.", 403: "Not for this key.",
-        404: "No such index, session or model.", 413: "Too large.",
-        429: "A budget or rate limit; see Retry-After.",
-        503: "No index yet, or a model is down; see Retry-After.", 504: "No answer in time.",
-    }.items()
-}  # fmt: skip

@@ -102,9 +102,11 @@ def test_a_head_without_an_end_is_refused(endless):
         connection.settimeout(PATIENCE_SECONDS)
         connection.sendall(b"GET /small")
         connection.sendall(b"" if endless.startswith(b"a") else b" HTTP/1.1\r\nHost: x\r\n")
-        with suppress(ConnectionError):
+        try:
             for _ in range(2 + 100 * HEAD_BYTES // len(endless)):
                 connection.sendall(endless)
+        except ConnectionError:
+            return  # nobody listens any more
         assert b"400 Bad Request" in everything(connection)
 
 

@@ -99,23 +99,26 @@ def test_what_nobody_foresaw_in_a_stream_is_told_before_it_ends():
         heard("a")
         raise ZeroDivisionError("a secret")
 
-    async def listen(api: Api) -> list[bytes]:
-        telling, told = Telling(api.answers, act), []
+    told: list[bytes] = []
+
+    async def listen(api: Api) -> None:
+        telling = Telling(api.answers, act)
         await telling.begin()
-        with pytest.raises(ZeroDivisionError):
-            async for each in _events(api, telling):
-                told.append(each)
-        return told
+        async for each in _events(api, telling):
+            told.append(each)
 
     workers = Workers("test", 1, 10)
-    told = asyncio.run(listen(Api(None, workers, workers)))  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(listen(Api(None, workers, workers)))  # type: ignore[arg-type]
     workers.close()
     assert b'"internal"' in told[-1]
     assert b"secret" not in told[-1]
 
 
 @pytest.mark.parametrize(
-    "error", [TransientError, ModelError, LakeError, ConfigurationError], ids=lambda kind: kind.__name__
+    "error",
+    [TransientError, ModelError, LakeError, ConfigurationError],
+    ids=lambda kind: kind.__name__,
 )
 def test_places_and_accounts_are_told_to_the_log_alone(error, caplog):
     told = refusal_of(error("s3://bucket at 10.0.0.7 answers org-1234"))

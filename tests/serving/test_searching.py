@@ -84,6 +84,7 @@ def test_what_does_not_exist_is_404_by_name(serve, lake):
         assert (answer.status_code, "/v1/nothing" in error_of(answer)["message"]) == (404, True)
         answer = client.put("/v1/search")
         assert (answer.status_code, "PUT /v1/search" in error_of(answer)["message"]) == (405, True)
+        assert answer.headers["allow"] == "POST"
 
 
 def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(serve, lake):
@@ -152,7 +153,9 @@ def test_who_reads_by_labels_searches_what_is_live_alone(serve, inbox, world):
     here = serve(RAG_API_KEYS=KEYS)
     before = here.platform.registry.live().name
     sync(world(RAG_EMBEDDER="fake:16"), Switches(rebuild=True))
-    (inbox / "pay.md").write_text("---\nacl: hr\n---\nSalaries are paid on the last day of a month.")
+    (inbox / "pay.md").write_text(
+        "---\nacl: hr\n---\nSalaries are paid on the last day of a month."
+    )
     sync(world(RAG_EMBEDDER="fake:16"))
     live = here.platform.registry.live().name
     asked = {"text": "salaries paid", "index": before}
