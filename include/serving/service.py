@@ -12,7 +12,7 @@ from include.answering import asking as asking_
 from include.answering.asking import Asking
 from include.documents import digest
 from include.errors import TransientError
-from include.indexes import EVERYTHING, Narrowing, of_values, searcher_in
+from include.indexes import EVERYTHING, Narrowing, of_values, searcher_in, values_of
 from include.llm.protocol import Heard
 from include.observability.log import warn
 from include.retrieval.conversation import Turn, recent
@@ -137,7 +137,7 @@ class Service:
         self._platform.chat_model  # noqa: B018 - opens it
         if index is not None:
             searcher = self._searcher(index, EVERYTHING)
-            paid = of_values(self._platform, index.settings).settings.embedding.provider == "openai"
+            paid = of_values(self._platform, values_of(index)).settings.embedding.provider == "openai"
             searcher.search("ready", 1, mode="text" if paid else "hybrid")
         elif self._platform.settings.embedding.provider != "openai":
             self._platform.embedder.embed_query("ready")
