@@ -67,11 +67,9 @@ BREAKAGES = {
     ),
     "delete, then insert": Breakage(
         "include/storage/keyed.py",
-        "        table = self.open() or self.create()\n        with translated(self.name):\n"
-        "            merge = table.merge_insert(self.key).when_matched_update_all()\n",
+        "        return self._merged(merge)\n",
         "        self.delete([*stale, *source[self.key].to_pylist()])\n"
-        "        table = self.open() or self.create()\n        with translated(self.name):\n"
-        "            merge = table.merge_insert(self.key).when_matched_update_all()\n",
+        "        return self._merged(merge)\n",
         [f"{KILLS}::test_killed_at_random_moments_a_run_converges"],
     ),
     "no lease": Breakage(
