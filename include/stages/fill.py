@@ -19,11 +19,12 @@ from include.embedding.cache import CachedEmbedder
 from include.observability.log import stage
 from include.stages.accepted import Accepted, Checked
 from include.stages.batch import Batch, ToEmbed, batch
+from include.stages.commit import publish_chunks
 from include.stages.coverage import Coverage, Interval, coverage
+from include.stages.destination import Destination
 from include.stages.detect import Changes
 from include.stages.embed import embed
 from include.stages.prepare import Prepared
-from include.stages.publish import Destination, publish_chunks
 from include.stages.stored import prepare_stored
 from include.storage.artifacts import Artifacts
 from include.storage.lease import Lease

@@ -79,7 +79,7 @@ BREAKAGES = {
         [f"{CONCURRENCY}::test_three_syncs_at_once_all_succeed_and_give_one_index"],
     ),
     "a bad document empties what was there": Breakage(
-        "include/stages/publish.py",
+        "include/stages/commit.py",
         '[*accepted.documents["id"], *accepted.removed]',
         '[*accepted.documents["id"], *accepted.removed, *accepted.rejected["id"]]',
         [PROMISES],
