@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from include.stages.by_batch import ByBatch
     from include.stages.destination import Destination
     from include.stages.detect import DetectOptions, Interrupted
-    from include.stages.fill import Filler
+    from include.stages.filling import Filler
     from include.stages.maintain import Upkeep
     from include.storage.registry import Index
     from include.verification.behind import Listing
@@ -108,7 +108,7 @@ class Platform(Chunkers):
     @cached_property
     def filler(self) -> Filler:
         """What fills the configured index from stored texts."""
-        from include.stages.fill import Filler
+        from include.stages.filling import Filler
 
         return Filler(
             destination=self.destination,
