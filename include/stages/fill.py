@@ -23,7 +23,7 @@ from include.stages.detect import Changes
 from include.stages.prepare import Prepared
 from include.stages.stored import prepare_stored
 from include.storage.artifacts import Artifacts
-from include.storage.registry import Entries, Index, State
+from include.storage.index_entries import Entries, Index, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from include.stages.detect import DetectOptions, Interrupted
     from include.stages.filling import Filler
     from include.stages.maintain import Upkeep
-    from include.storage.registry import Index
+    from include.storage.index_entries import Index
     from include.verification.behind import Listing
     from include.verification.premises import Premises
 
@@ -187,7 +187,7 @@ class Platform(Chunkers):
         )
 
     def _configured_index(self) -> Index:
-        from include.storage.registry import Index
+        from include.storage.index_entries import Index
 
         identity = self.embedder.identity
         return Index(
