@@ -16,10 +16,10 @@ import polars as pl
 from include.chunking import ChunkerByMediaType
 from include.observability.log import stage
 from include.stages.accepted import Accepted, Checked
+from include.stages.changes import Changes
 from include.stages.commit import publish_chunks
 from include.stages.coverage import Coverage, Interval, coverage
 from include.stages.destination import Destination
-from include.stages.detect import Changes
 from include.stages.prepare import Prepared
 from include.stages.stored import prepare_stored
 from include.storage.artifacts import Artifacts

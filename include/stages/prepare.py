@@ -21,7 +21,7 @@ from include.observability.log import report, stage, warn
 from include.parsing import require_language
 from include.planning import withhold_deletions
 from include.screening import apply_policy
-from include.stages.detect import Changes
+from include.stages.changes import Changes
 from include.stages.known import Known
 from include.stages.reading import FileRead, Reading, content_version, read_files
 from include.stages.rows import CHUNKS, IDS, PREPARED, REJECTED, TOUCHED, chunk_columns

@@ -85,7 +85,10 @@ BREAKAGES = {
         [PROMISES],
     ),
     "deletes without asking": Breakage(
-        "include/stages/detect.py", "if not options.allow_deletions and", "if False and", [PROMISES]
+        "include/stages/changes.py",
+        "if not options.allow_deletions and",
+        "if False and",
+        [PROMISES],
     ),
     "spans one off": Breakage(
         "include/stages/rows.py",
