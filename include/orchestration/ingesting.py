@@ -115,7 +115,7 @@ def pass_gate(prepared: Json) -> list[Json]:
     from include.stages.accepted import Accepted
     from include.stages.batch import batch
     from include.stages.check import check
-    from include.stages.prepare import Prepared
+    from include.stages.prepared import Prepared
 
     platform = _ingesting()
     artifacts = artifacts_of(platform)

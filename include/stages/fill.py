@@ -20,7 +20,7 @@ from include.stages.changes import Changes
 from include.stages.commit import publish_chunks
 from include.stages.coverage import Coverage, Interval, coverage
 from include.stages.destination import Destination
-from include.stages.prepare import Prepared
+from include.stages.prepared import Prepared
 from include.stages.stored import prepare_stored
 from include.storage.artifacts import Artifacts
 from include.storage.index_entries import Entries, Index, State
