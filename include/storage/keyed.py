@@ -6,8 +6,6 @@ a read never mixes two versions.
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,9 +17,9 @@ import pyarrow as pa
 from include.errors import LakeError
 from include.storage.conflicts import persistently
 from include.storage.lance_errors import translated
+from include.storage.lookups import KEYS_IN_A_FILTER, among, frame, matching, of_many_keys
 
 if TYPE_CHECKING:
-    from lancedb.expr import Expr
     from lancedb.table import MergeResult, Table
 
     from include.storage.lance import LanceDatabase
@@ -29,10 +27,6 @@ if TYPE_CHECKING:
 Where: TypeAlias = Mapping[str, str | Sequence[str]]
 Rows: TypeAlias = pl.DataFrame | pa.Table
 
-# An IN list costs about 1 µs per key and file: beyond this, reading the whole key column and
-# fetching rows by number is cheaper (20,000 keys of 200,000 rows in 13 files: 0.2 s, not 1.2 s).
-_KEYS_IN_A_FILTER = 500
-_ROWS_AT_ONCE = 100_000
 # Lance's merge copies each piece of its source several times: 1,000 vectors of 6 KB cost it 30 ms in
 # pieces that malloc keeps, 40 ms in one.
 _PIECE_BYTES = 2 * 1024 * 1024
@@ -69,40 +63,23 @@ class KeyedTable:
         selected = list(columns or self.schema.names)
         table = self.open()
         if table is None:
-            return _frame(self.schema.empty_table().select(selected))
+            return self._no_rows(selected)
         wanted = {name: [v] if isinstance(v, str) else v for name, v in (where or {}).items()}
-        long = {name: v for name, v in wanted.items() if len(v) > _KEYS_IN_A_FILTER}
         with translated(self.name):
-            query = table.search().select(list(dict.fromkeys([*selected, *long]))).limit(None)
-            parts = [_among(name, v) for name, v in wanted.items() if name not in long]
-            if parts:
-                query = query.where(functools.reduce(operator.and_, parts))
-            found = _frame(query.to_arrow())
-        for name, v in long.items():
-            found = found.filter(pl.col(name).is_in(list(v)))
-        return found.select(selected)
+            return matching(table, selected, wanted)
 
     def lookup(self, keys: Sequence[str], columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows with these keys, in no particular order; absent keys have no row."""
         selected = list(columns or self.schema.names)
         if not keys:
-            return _frame(self.schema.empty_table().select(selected))
-        table = self.open() if len(keys) > _KEYS_IN_A_FILTER else None
-        if table is None:
+            return self._no_rows(selected)
+        if len(keys) <= KEYS_IN_A_FILTER:
             return self.read(selected, {self.key: keys})
+        table = self.open()
+        if table is None:
+            return self._no_rows(selected)
         with translated(self.name):
-            scan = table.search().select([self.key]).with_row_id(True).limit(None)
-            wanted = pl.DataFrame({self.key: keys}).unique()
-            parts = [
-                wanted.join(_frame(pa.Table.from_batches([part])), on=self.key)
-                for part in scan.to_batches(batch_size=_ROWS_AT_ONCE)
-            ]
-            found = pl.concat(parts) if parts else wanted.clear()
-            if found.is_empty():
-                return _frame(self.schema.empty_table().select(selected))
-            if selected == [self.key]:
-                return found.select(self.key)
-            return _frame(table.take_row_ids(found["_rowid"].to_list()).select(selected).to_arrow())
+            return of_many_keys(table, self.key, keys, selected)
 
     def count(self) -> int:
         """How many rows there are."""
@@ -136,7 +113,7 @@ class KeyedTable:
             step = into.merge_insert(self.key).when_matched_update_all()
             step = step.when_not_matched_insert_all()
             if stale:
-                step = step.when_not_matched_by_source_delete(_among(self.key, stale))
+                step = step.when_not_matched_by_source_delete(among(self.key, stale))
             return step.execute(source)
 
         return self._merged(merge)
@@ -173,7 +150,7 @@ class KeyedTable:
             if table is None or not present:
                 return Commit(0, 0, 0, self.version())
             with translated(self.name):
-                done = table.delete(_among(self.key, present))
+                done = table.delete(among(self.key, present))
             return Commit(0, 0, done.num_deleted_rows, done.version)
 
         return persistently(step)
@@ -204,6 +181,9 @@ class KeyedTable:
     def create(self) -> Table:
         """The lancedb handle on the table, made empty if there is none."""
         return self.database.create(self.name, self.schema, self.key)
+
+    def _no_rows(self, columns: Sequence[str]) -> pl.DataFrame:
+        return frame(self.schema.empty_table().select(columns))
 
     def _merged(self, merge: Callable[[Table], MergeResult]) -> Commit:
         """Merges into the table, which is made if there is none."""
@@ -241,15 +221,5 @@ def _in_pieces(table: pa.Table) -> pa.Table:
     return pa.Table.from_batches(table.to_batches(max_chunksize=rows), table.schema)
 
 
-def _frame(table: pa.Table) -> pl.DataFrame:
-    return cast(pl.DataFrame, pl.from_arrow(table))
-
-
 def _series(column: pa.ChunkedArray) -> pl.Series:
     return cast(pl.Series, pl.from_arrow(column))
-
-
-def _among(column: str, values: Sequence[str]) -> Expr:
-    from lancedb.expr import col
-
-    return col(column).isin(values)
