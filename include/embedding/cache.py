@@ -1,6 +1,6 @@
 """The content-addressed embedding cache: a text is paid for once per model, wherever it occurs.
 
-One LanceDB table per embedder identity, keyed by the text's hash. Rows are written batch by batch
+One LanceDB table per embedder identity, keyed by the text's hash. Rows are appended batch by batch
 and never change, so nothing that fails afterwards can lose what was paid for. A model cut to fewer
 dimensions has no table of its own: its vectors are made of the model's whole ones.
 """
@@ -81,7 +81,7 @@ class EmbeddingCache:
         return self.identity.full.id if self.identity.full_dimensions else ""
 
     def count(self) -> int:
-        """How many vectors there are."""
+        """How many vectors there are; the few that two writers stored at once count twice."""
         return sum(table.count() for table in self._tables)
 
     def missing(self, hashes: Sequence[str]) -> list[str]:
@@ -107,13 +107,13 @@ class EmbeddingCache:
         return names, parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def put(self, hashes: Sequence[str], vectors: FloatArray) -> None:
-        """Stores one vector per hash in one commit; a hash that has one already keeps it.
+        """Stores the vectors of hashes that have none, in one commit.
 
-        `vectors` are whole: of shape (len(hashes), dimensions of the model).
+        `vectors` are whole: of shape (len(hashes), dimensions of the model). Who stores a text at
+        the same time as another stores it beside it, until the table is compacted.
         """
-        if not hashes:
-            return
-        self._table.insert_absent(cache_rows(hashes, vectors, self._clock()))
+        if hashes:
+            self._table.append(cache_rows(hashes, vectors, self._clock()))
 
     def optimize(self, older_than: timedelta) -> None:
         """Compacts the small files that batches leave and prunes versions older than that."""
