@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.documents import text_hash
-from include.embedding.cache import CachedEmbedder, EmbeddingCache, EmbeddingUsage, cache_schema
+from include.embedding.cache import EmbeddingCache, cache_schema
+from include.embedding.cached import CachedEmbedder, EmbeddingUsage
 from include.embedding.protocol import EmbedderIdentity, FloatArray
 from include.errors import ModelError
 from include.storage.lance import LanceDatabase
