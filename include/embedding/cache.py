@@ -85,7 +85,7 @@ class EmbeddingCache:
         """The hashes without a vector, each once, in the order given."""
         absent = list(dict.fromkeys(hashes))
         for table in self._tables:
-            known = set(table.lookup(absent, ["text_hash"])["text_hash"])
+            known = table.present(absent)
             absent = [name for name in absent if name not in known]
         return absent
 
