@@ -86,22 +86,29 @@ class KeyedTable:
 
     def lookup(self, keys: Sequence[str], columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows with these keys, in no particular order; absent keys have no row."""
+        return _frame(self.taken(keys, columns))
+
+    def taken(self, keys: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
+        """`lookup` in Arrow, which holds vectors without a copy."""
         selected = list(columns or self.schema.names)
-        if not keys:
-            return _frame(self.schema.empty_table().select(selected))
         table = self.open() if len(keys) > _KEYS_IN_A_FILTER else None
         if table is None:
-            found = self.read(list(dict.fromkeys([*selected, self.key])), {self.key: keys})
-            first = found[self.key].is_first_distinct()
-            return (found if first.all() else found.filter(first)).select(selected)
+            return self._filtered(keys, selected)
+        wanted = pl.DataFrame({self.key: keys})
+        parts = [part.join(wanted, on=self.key, how="semi") for part in self._numbered(table)]
+        found = pl.concat([self._without_rows(), *parts])
+        found = found.filter(found[self.key].is_first_distinct())
+        if found.is_empty():
+            return self.schema.empty_table().select(selected)
         with translated(self.name):
-            wanted = pl.DataFrame({self.key: keys})
-            parts = [part.join(wanted, on=self.key, how="semi") for part in self._numbered(table)]
-            found = pl.concat([self._without_rows(), *parts])
-            found = found.filter(found[self.key].is_first_distinct())
-            if found.is_empty():
-                return _frame(self.schema.empty_table().select(selected))
-            return _frame(table.take_row_ids(found[_ROW].to_list()).select(selected).to_arrow())
+            return table.take_row_ids(found[_ROW].to_list()).select(selected).to_arrow()
+
+    def _filtered(self, keys: Sequence[str], selected: Sequence[str]) -> pa.Table:
+        if not keys:
+            return self.schema.empty_table().select(selected)
+        found = self.read(list(dict.fromkeys([*selected, self.key])), {self.key: keys})
+        first = found[self.key].is_first_distinct()
+        return (found if first.all() else found.filter(first)).select(selected).to_arrow()
 
     def present(self, keys: Collection[str]) -> set[str]:
         """Which of these keys have a row."""
