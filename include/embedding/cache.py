@@ -1,6 +1,6 @@
 """The content-addressed embedding cache: a text is paid for once per model, wherever it occurs.
 
-One LanceDB table per embedder identity, keyed by the text's hash. Rows are written batch by batch
+One LanceDB table per embedder identity, keyed by the text's hash. Rows are appended batch by batch
 and never change, so nothing that fails afterwards can lose what was paid for. A model cut to fewer
 dimensions has no table of its own: its vectors are made of the model's whole ones.
 """
@@ -19,6 +19,7 @@ from include.embedding.protocol import EmbedderIdentity, FloatArray
 from include.embedding.shortened import shortened
 from include.storage.keyed import KeyedTable
 from include.storage.lance import LanceDatabase
+from include.storage.vector_forms import decoded
 
 
 def cache_schema(dimensions: int) -> pa.Schema:
@@ -78,14 +79,14 @@ class EmbeddingCache:
         return self.identity.full.id if self.identity.full_dimensions else ""
 
     def count(self) -> int:
-        """How many vectors there are."""
+        """How many vectors there are; the few that two writers stored at once count twice."""
         return sum(table.count() for table in self._tables)
 
     def missing(self, hashes: Sequence[str]) -> list[str]:
         """The hashes without a vector, each once, in the order given."""
         absent = list(dict.fromkeys(hashes))
         for table in self._tables:
-            known = set(table.lookup(absent, ["text_hash"])["text_hash"])
+            known = table.present(absent)
             absent = [name for name in absent if name not in known]
         return absent
 
@@ -104,13 +105,13 @@ class EmbeddingCache:
         return names, parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def put(self, hashes: Sequence[str], vectors: FloatArray) -> None:
-        """Stores one vector per hash in one commit; a hash that has one already keeps it.
+        """Stores the vectors of hashes that have none, in one commit.
 
-        `vectors` are whole: of shape (len(hashes), dimensions of the model).
+        `vectors` are whole: of shape (len(hashes), dimensions of the model). Who stores a text at
+        the same time as another stores it beside it, until the table is compacted.
         """
-        if not hashes:
-            return
-        self._table.insert_absent(cache_rows(hashes, vectors, self._clock()))
+        if hashes:
+            self._table.append(cache_rows(hashes, vectors, self._clock()))
 
     def optimize(self, older_than: timedelta) -> None:
         """Compacts the small files that batches leave and prunes versions older than that."""
@@ -125,15 +126,13 @@ def _table(database: LanceDatabase, tables: str, identity: EmbedderIdentity) -> 
 
 def _sound(table: KeyedTable, hashes: Sequence[str]) -> tuple[list[str], FloatArray]:
     """What the table has of these, without vectors that do not fit their checksum: those go."""
-    found = table.lookup(hashes, ["text_hash", "vector", "checksum"])
-    dimensions = table.schema.field("vector").type.list_size
-    vectors = found["vector"].to_numpy().astype(np.float32, copy=False)
-    vectors = vectors.reshape(len(found), dimensions)
+    found = table.taken(hashes, ["text_hash", "vector", "checksum"])
+    names, vectors = found["text_hash"].to_pylist(), decoded(found["vector"])
     sound = checksums(vectors) == found["checksum"].to_numpy()
     if sound.all():
-        return found["text_hash"].to_list(), vectors
-    table.delete(found.filter(~sound)["text_hash"].to_list())
-    return found.filter(sound)["text_hash"].to_list(), vectors[sound]
+        return names, vectors
+    table.delete([name for name, is_sound in zip(names, sound, strict=True) if not is_sound])
+    return [name for name, is_sound in zip(names, sound, strict=True) if is_sound], vectors[sound]
 
 
 def checksums(vectors: FloatArray) -> NDArray[np.uint32]:
