@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from include.observability.log import warn
 from include.spending.budget import used_on
 from include.spending.ledger import today_utc
-from include.storage.registry import Index
+from include.storage.index_entries import Index
 from include.wiring import Platform
 
 LOOK_SECONDS = 30.0

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from include.serving.command import PORT
 from include.serving.lake_gauges import Look
 from include.serving.measured import Measured
-from include.storage.registry import Index
+from include.storage.index_entries import Index
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEPLOYMENT = REPOSITORY / "docs" / "deployment"
