@@ -49,10 +49,10 @@ def look(platform: Platform) -> Look:
     spent = used_on(platform.lake.objects, today_utc())
     if spent is None and limit is not None:
         spent = Decimal(0)
-    at = entries.last_sync and datetime.fromisoformat(str(entries.last_sync["finished_at"]))
-    return Look(
-        entries.in_state("live"), at or None, platform.tables.quarantine.count(), spent, limit
-    )
+    last = entries.last_sync
+    published = datetime.fromisoformat(str(last["finished_at"])) if last else None
+    aside = platform.tables.quarantine.count()
+    return Look(entries.in_state("live"), published, aside, spent, limit)
 
 
 class LakeGauges(Collector):
@@ -68,20 +68,9 @@ class LakeGauges(Collector):
             return
         if seen.index:
             yield _info(seen.index)
-            yield _gauge(
-                "rag_index_documents", "Documents in the live index.", seen.index.documents
-            )
-            yield _gauge("rag_index_chunks", "Chunks in the live index.", seen.index.chunks)
-        if seen.published:
-            moment = seen.published.timestamp()
-            yield _gauge(
-                "rag_index_published_timestamp_seconds", "When a run last published.", moment
-            )
-        yield _gauge("rag_quarantined_documents", "Documents set aside.", seen.quarantined)
-        if seen.spent_usd is not None:
-            yield _gauge("rag_spent_today_usd", "Counted by the budget of the day (UTC).", seen.spent_usd)  # fmt: skip
-        if seen.budget_usd is not None:
-            yield _gauge("rag_daily_budget_usd", "daily_usd of rag_budgets.", seen.budget_usd)
+        for name, promise, value in _numbers(seen):
+            if value is not None:
+                yield GaugeMetricFamily(name, promise, float(value))
 
 
 async def keep_looking(
@@ -105,5 +94,17 @@ def _info(index: Index) -> Metric:
     return InfoMetricFamily("rag_index", "The live index.", labels)
 
 
-def _gauge(name: str, promise: str, value: float | Decimal) -> Metric:
-    return GaugeMetricFamily(name, promise, float(value))
+def _numbers(seen: Look) -> list[tuple[str, str, float | Decimal | None]]:
+    index, published = seen.index, seen.published
+    return [
+        ("rag_index_documents", "Documents in the live index.", index.documents if index else None),
+        ("rag_index_chunks", "Chunks in the live index.", index.chunks if index else None),
+        (
+            "rag_index_published_timestamp_seconds",
+            "When a run last published.",
+            published.timestamp() if published else None,
+        ),
+        ("rag_quarantined_documents", "Documents set aside.", seen.quarantined),
+        ("rag_spent_today_usd", "Counted by the budget of the day (UTC).", seen.spent_usd),
+        ("rag_daily_budget_usd", "daily_usd of rag_budgets.", seen.budget_usd),
+    ]
