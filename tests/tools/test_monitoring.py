@@ -141,7 +141,9 @@ def test_every_server_of_the_api_is_scraped_by_itself_with_a_key_for_that_alone(
     assert "metrics_path" not in JOBS["api"]
     assert "/metrics" in serve_paths
     secrets = yaml.safe_load((REPOSITORY / "docker-compose.yaml").read_text())["secrets"]
-    [name] = SERVICES["prometheus"]["secrets"]
+    [secret] = SERVICES["prometheus"]["secrets"]
+    name = secret["source"]
+    assert secret["mode"] == 0o444  # Prometheus is not root
     assert JOBS["api"]["authorization"] == {"credentials_file": f"/run/secrets/{name}"}
     assert secrets[name] == {"environment": "RAG_METRICS_KEY"}
     assert SERVICES["api"]["environment"]["RAG_METRICS_KEY"] == "${RAG_METRICS_KEY:-}"
