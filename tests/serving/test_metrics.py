@@ -138,9 +138,10 @@ def test_a_scrape_tells_the_last_look_and_takes_none_itself():
     assert b"rag_quarantined_documents" not in measured.response().body
 
 
-def test_a_lake_that_cannot_be_read_is_told_once_and_its_numbers_are_left_out(caplog):
+def test_a_lake_that_cannot_be_read_is_told_once_each_time_and_its_numbers_are_left_out(caplog):
     gauges, heard = LakeGauges(), []
-    looks = iter([EMPTY, LakeError("cut off"), LakeError("cut off"), KeyError("odd"), EMPTY])
+    lost = LakeError("cut off")
+    looks = iter([EMPTY, lost, lost, EMPTY, lost, KeyError("odd"), EMPTY])
 
     def take():
         heard.append(gauges.look)
@@ -155,8 +156,9 @@ def test_a_lake_that_cannot_be_read_is_told_once_and_its_numbers_are_left_out(ca
         await asyncio.gather(keep_looking(gauges, take, seconds=0), return_exceptions=True)
 
     asyncio.run(looking())
-    assert heard == [None, EMPTY, None, None, None, EMPTY]
+    assert heard == [None, EMPTY, None, None, EMPTY, None, None, EMPTY]
     assert [record.getMessage() for record in caplog.records] == [
+        "The lake cannot be measured (LakeError: cut off): /metrics leaves it out.",
         "The lake cannot be measured (LakeError: cut off): /metrics leaves it out.",
         "The lake cannot be measured (KeyError: 'odd'): /metrics leaves it out.",
     ]
