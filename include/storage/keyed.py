@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import starmap
@@ -86,24 +86,41 @@ class KeyedTable:
 
     def lookup(self, keys: Sequence[str], columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows with these keys, in no particular order; absent keys have no row."""
+        return _frame(self.taken(keys, columns))
+
+    def taken(self, keys: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
+        """`lookup` in Arrow, which holds vectors without a copy."""
         selected = list(columns or self.schema.names)
-        if not keys:
-            return _frame(self.schema.empty_table().select(selected))
         table = self.open() if len(keys) > _KEYS_IN_A_FILTER else None
         if table is None:
-            found = self.read(list(dict.fromkeys([*selected, self.key])), {self.key: keys})
-            first = found[self.key].is_first_distinct()
-            return (found if first.all() else found.filter(first)).select(selected)
+            return self._filtered(keys, selected)
+        wanted = pl.DataFrame({self.key: keys})
+        parts = [part.join(wanted, on=self.key, how="semi") for part in self._numbered(table)]
+        found = pl.concat([self._without_rows(), *parts])
+        found = found.filter(found[self.key].is_first_distinct())
+        if found.is_empty():
+            return self.schema.empty_table().select(selected)
         with translated(self.name):
-            wanted = pl.DataFrame({self.key: keys}).unique()
-            parts = [part.join(wanted, on=self.key, how="semi") for part in self._numbered(table)]
-            found = pl.concat([self._without_rows(), *parts])
-            found = found.filter(found[self.key].is_first_distinct())
-            if found.is_empty():
-                return _frame(self.schema.empty_table().select(selected))
-            if selected == [self.key]:
-                return found.select(self.key)
-            return _frame(table.take_row_ids(found[_ROW].to_list()).select(selected).to_arrow())
+            return table.take_row_ids(found[_ROW].to_list()).select(selected).to_arrow()
+
+    def _filtered(self, keys: Sequence[str], selected: Sequence[str]) -> pa.Table:
+        if not keys:
+            return self.schema.empty_table().select(selected)
+        found = self.read(list(dict.fromkeys([*selected, self.key])), {self.key: keys})
+        first = found[self.key].is_first_distinct()
+        return (found if first.all() else found.filter(first)).select(selected).to_arrow()
+
+    def present(self, keys: Collection[str]) -> set[str]:
+        """Which of these keys have a row."""
+        table = self.open() if keys else None
+        if table is None:
+            return set()
+        if len(keys) <= _KEYS_IN_A_FILTER:
+            return set(self.read([self.key], {self.key: list(keys)})[self.key])
+        wanted, found = pl.DataFrame({self.key: list(keys)}), set[str]()
+        for part in self._scanned(table):
+            found.update(part.join(wanted, on=self.key, how="semi")[self.key])
+        return found
 
     def count(self) -> int:
         """How many rows there are."""
@@ -149,8 +166,8 @@ class KeyedTable:
         """
         source = self._source(rows)
         keys = _series(source[self.key])
-        known = self.lookup(keys.to_list(), [self.key])[self.key]
-        source = source.filter((~keys.is_in(known.implode())).to_arrow())
+        known = self.present(keys.to_list())
+        source = source.filter((~keys.is_in(known)).to_arrow())
         if not source.num_rows:
             return Commit(0, 0, 0, self.version())
         return self.insert_absent(source)
@@ -184,7 +201,7 @@ class KeyedTable:
         """Deletes the rows with these keys in one commit; writes nothing when there are none."""
 
         def step() -> Commit:
-            present = self.lookup(keys, [self.key])[self.key].to_list()
+            present = sorted(self.present(keys))
             table = self.open()
             if table is None or not present:
                 return Commit(0, 0, 0, self.version())
@@ -254,10 +271,20 @@ class KeyedTable:
 
     def _numbered(self, table: Table) -> Iterator[pl.DataFrame]:
         """The key of every row and its place, `_rowid`."""
+        return self._scanned(table, numbered=True)
+
+    def _scanned(self, table: Table, *, numbered: bool = False) -> Iterator[pl.DataFrame]:
+        held: list[pa.RecordBatch] = []
         with translated(self.name):
-            scan = table.search().select([self.key]).with_row_id(True).limit(None)
-            for part in scan.to_batches(batch_size=_ROWS_AT_ONCE):
-                yield _frame(pa.Table.from_batches([part]))
+            scan = table.search().select([self.key]).with_row_id(numbered).limit(None)
+            # Lance gives a batch for each file: a small one for each commit.
+            for batch in scan.to_batches(batch_size=_ROWS_AT_ONCE):
+                held.append(batch)
+                if sum(each.num_rows for each in held) >= _ROWS_AT_ONCE:
+                    yield _frame(pa.Table.from_batches(held))
+                    held = []
+        if held:
+            yield _frame(pa.Table.from_batches(held))
 
     def _refuse_other_columns(self, found: pa.Schema) -> None:
         for field in self.schema:
