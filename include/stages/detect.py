@@ -120,13 +120,15 @@ def detect(
             files = manifest.filter(pl.col("id").is_in(enriched.implode()))["file_id"]
             distrusted.append(files)
         differ = Differ(_files(manifest), _refused_files(quarantine))
+        empty = {source.uri for source in sources}
         for batch in _listing(sources):
+            empty -= {*batch["source"].unique()}
             anew = options.reread or options.rebuild
             differ.take(_unstamped(batch, None if anew else pl.concat(distrusted)))
         found = differ.difference()
         gone = _removed(found, manifest, quarantine, tables)
         forgotten = _forgotten(found, manifest, quarantine)
-        lists = _Lists(gone, unrecorded, forgotten, unsettled, enriched)
+        lists = _Lists(gone, unrecorded, forgotten, unsettled, enriched, frozenset(empty))
         changes = _written(found, lists, manifest.height, artifacts, options)
         event |= {
             name: getattr(changes, name)
@@ -188,12 +190,12 @@ def _refused_files(quarantine: pl.DataFrame) -> pl.DataFrame:
 def _removed(
     found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame, tables: Tables
 ) -> pl.DataFrame:
-    """`id, uri` of documents to retract: gone with their file, or dropped by a reviewer."""
+    """`id, uri, source` of documents to retract: gone with their file, or dropped by a reviewer."""
     reviews = tables.reviews.read(("id", "version"), {"decision": "drop"})
     dropped = quarantine.join(reviews, on=["id", "version"], how="semi")["id"]
     gone = pl.col("file_id").is_in(found.removed["id"].implode())
     removed = manifest.filter(gone | pl.col("id").is_in(dropped.implode()))["id"]
-    return tables.documents.lookup(removed.to_list(), ["id", "uri"]).sort("id")
+    return tables.documents.lookup(removed.to_list(), ["id", "uri", "source"]).sort("id")
 
 
 def _forgotten(found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame) -> pl.Series:
@@ -209,13 +211,19 @@ def _forgotten(found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFra
 
 @dataclass(frozen=True, slots=True)
 class _Lists:
-    """What a difference of files does not say: `id, uri` of what is gone, and ids."""
+    """What a difference of files does not say: `id, uri, source` of what is gone, ids, empty sources."""
 
     gone: pl.DataFrame
     unrecorded: pl.Series
     forgotten: pl.Series
     unsettled: pl.Series
     enriched: pl.Series
+    empty: frozenset[str]
+
+    @property
+    def emptied(self) -> list[str]:
+        """Sources that list nothing at all, but of which documents are indexed."""
+        return sorted(self.empty & {*self.gone["source"]})
 
 
 def _written(
@@ -230,13 +238,18 @@ def _written(
     fraction = 1.0 if options.allow_deletions else options.max_delete_fraction
     withheld = 0
     if not options.allow_deletions and withhold_deletions(
-        removed.height, total=documents, max_delete_fraction=fraction, listed=listed
+        removed.height,
+        total=documents,
+        max_delete_fraction=fraction,
+        listed=0 if lists.emptied else listed,
     ):
         withheld, removed = removed.height, removed.clear()
+        reason = f"That is more than max_delete_fraction {fraction} allows"
+        if lists.emptied:
+            reason = f"{', '.join(lists.emptied)} lists nothing at all any more"
         warn(
-            f"{withheld} of {documents} indexed documents are gone from the source. That is "
-            f"more than max_delete_fraction {fraction} allows, so they stay "
-            f"searchable. If it is intended, run again with deletions allowed."
+            f"{withheld} of {documents} indexed documents are gone from the source. {reason}, so "
+            f"they stay searchable. If it is intended, run again with deletions allowed."
         )
     # They were never a run's to keep, so nobody has to allow it.
     lost = lists.unrecorded.to_frame("id").with_columns(uri=pl.lit(""))

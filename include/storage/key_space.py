@@ -15,6 +15,8 @@ _CLASSES = tuple(map(frozenset, (string.digits, string.ascii_lowercase, string.a
 _SAMPLE = 16
 _MOST_POSITIONS = 256
 _MOST_CHARACTERS = 1024
+# S3's own limit in bytes: nobody can be asked for what comes after a longer one.
+_LONGEST_KEY = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class KeySpace:
                 return None
             fit = [each for each in choices if low < each and (not bound or each < high)]
             if fit:
-                return Cut(after[:at] + fit[len(fit) // 2], depth + 1)
+                key = after[:at] + fit[len(fit) // 2]
+                return Cut(key, depth + 1) if len(key.encode()) <= _LONGEST_KEY else None
             bound = bound and low == high
         return None
 

@@ -58,7 +58,7 @@ def read_object(client: BaseClient, place: S3Place, key: str, limit_bytes: int) 
 
 def _whole(client: BaseClient, target: dict[str, str], body: Any, key: str, size: int) -> bytes:
     """The bytes; a connection that breaks is taken up where it broke, in the same version only."""
-    from botocore.exceptions import HTTPClientError, IncompleteReadError
+    from botocore.exceptions import FlexibleChecksumError, HTTPClientError, IncompleteReadError
 
     raw = bytearray()
     for attempt in range(_CONTINUATIONS + 1):
@@ -72,6 +72,12 @@ def _whole(client: BaseClient, target: dict[str, str], body: Any, key: str, size
             if len(raw) >= size:
                 break
             body = _get(client, {**target, "Range": f"bytes={len(raw)}-"}, key)["Body"]
+        except FlexibleChecksumError as error:
+            if attempt == _CONTINUATIONS:
+                detail = f"The bytes of {key!r} do not have the checksum that the store tells."
+                raise DocumentError("unreadable", detail) from error
+            raw.clear()
+            body = _get(client, target, key)["Body"]
     return bytes(raw)
 
 

@@ -27,6 +27,7 @@ class ListedBucket:
     ) -> None:
         self.keys = set(keys)
         self.requests = 0
+        self.starts: list[bytes] = []
         self.seconds = 0.0
         self._page_keys = page_keys
         self._changes = iter(changes)
@@ -42,6 +43,7 @@ class ListedBucket:
                 error = {"Error": {"Code": "SlowDown", "Message": "Reduce your request rate."}}
                 raise ClientError(error, "ListObjectsV2")  # type: ignore[arg-type]
             self.keys ^= set(next(self._changes, ()))
+            self.starts.append(asked.get("StartAfter", "").encode())
             after = asked.get("ContinuationToken", asked.get("StartAfter", "")).encode()
             prefix = asked["Prefix"]
             found = (key for key in self.keys if key.startswith(prefix) and key.encode() > after)

@@ -95,6 +95,14 @@ def test_a_listing_of_one_page_is_one_request():
     assert bucket.requests == 1
 
 
+def test_keys_as_long_as_they_may_be_are_never_asked_for_with_a_longer_one():
+    names = ["\U0001f600" * 240 + "\U0001f600" * count + "x" for count in range(16)]
+    prefix = "d" * 59 + "/"
+    bucket = ListedBucket([prefix + name for name in names], 1)
+    assert sorted(every_key(ranges(bucket, prefix))) == sorted(prefix + name for name in names)
+    assert max(map(len, bucket.starts), default=0) <= 1024
+
+
 @given(NAMES, ANY, ANY)
 def test_a_cut_lies_between_its_ends_or_is_none(names, after, until):
     space = KeySpace("docs/")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from include.commands.ingest import Switches, sync
 from include.commands.query import ask, trace
-from include.errors import DocumentError, SourceError
+from include.errors import DocumentError, SourceError, TransientError
 from include.storage.naming import sidecar_names
 from include.storage.s3_listing import listed
 from include.storage.s3_pairs import Pairs
@@ -75,7 +75,8 @@ def test_a_store_that_is_busy_now_and_then_is_listed_whole(s3, place):
 
 ODD = ("a b+c&d=e.txt", "100%.txt", "%2F.txt", "ünï/çødé.txt", "back\\slash.txt", "tab\there.txt",
        "quote'\".txt", "#1?.txt", "//double.txt", "a/../b.txt", "\U0001f600.txt",
-       "\x01control.txt")  # fmt: skip
+       "\x01control.txt", "carriage\return.txt", "a", "a/b.txt", "é" * 500 + ".txt",
+       " lead.txt", "trail ", "plus+plus.txt", "&amp;.txt", "nul\x00.txt")  # fmt: skip
 
 
 def test_keys_of_any_characters_are_listed_and_read(place):
@@ -166,6 +167,24 @@ def test_a_body_that_breaks_off_is_taken_up_again(s3, place):
     with served("tests.s3.bad_proxy", s3.endpoint, "broken", "0.4") as proxy:
         for _ in range(5):
             assert place.source(store=proxy).read("a.bin", LIMIT).raw == body
+
+
+def test_bytes_that_changed_on_the_way_are_fetched_again_and_never_indexed(s3, place):
+    body = random.Random(1).randbytes(30_000)
+    place.put("docs/a.bin", body=body)
+    with served("tests.s3.bad_proxy", s3.endpoint, "garbled", "0.5") as proxy:
+        for _ in range(5):
+            assert place.source(store=proxy).read("a.bin", LIMIT).raw == body
+    with served("tests.s3.bad_proxy", s3.endpoint, "garbled", "1", "a.bin") as proxy:
+        with pytest.raises(DocumentError, match="unreadable.*checksum"):
+            place.source(store=proxy).read("a.bin", LIMIT)
+
+
+def test_a_listing_whose_answers_break_off_is_an_error_and_never_a_part(s3, place):
+    place.put(*(f"docs/{number:03d}.txt" for number in range(30)))
+    with served("tests.s3.bad_proxy", s3.endpoint, "broken", "1") as proxy:
+        with pytest.raises(TransientError):
+            keys(place.source(store=proxy))
 
 
 def test_an_object_replaced_between_two_pieces_is_not_pieced_together(s3, place):

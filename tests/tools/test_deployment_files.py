@@ -193,6 +193,18 @@ def test_policies_allow_named_actions_on_named_resources(name):
         assert all(resource != "*" for resource in statement["Resource"])
 
 
+@pytest.mark.parametrize(("name", "heading"), [("iam-source.json", "Reading a source"), ("iam-lake.json", "A lake")])  # fmt: skip
+def test_policies_allow_what_the_documentation_says_is_needed_and_no_more(name, heading):
+    told = (REPOSITORY / "docs" / "s3.md").read_text().partition("## Policies")[2]
+    shown = re.search(
+        rf"{heading}[^:]*:\n\n((?:    .*\n)+)", told.replace(". A lake:", ".\n\nA lake:")
+    )
+    assert shown
+    documented = {action for each in json.loads(shown[1])["Statement"]
+                  for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])}  # fmt: skip
+    assert {action for each in policy(name) for action in each["Action"]} == documented
+
+
 def test_the_source_cannot_be_written():
     allowed = {action for each in policy("iam-source.json") for action in each["Action"]}
     assert not any(word in action for action in allowed for word in ("Put", "Delete", "Write"))
