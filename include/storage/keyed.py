@@ -51,7 +51,10 @@ class Commit:
 
 
 class KeyedTable:
-    """Rows of one schema, at most one for each value of the key column."""
+    """Rows of one schema, at most one for each value of the key column.
+
+    A write that another writer came before is made again, as `persistently` says: callers need not.
+    """
 
     def __init__(self, database: LanceDatabase, name: str, schema: pa.Schema, key: str) -> None:
         self.database = database
@@ -163,13 +166,17 @@ class KeyedTable:
 
     def delete(self, keys: Sequence[str]) -> Commit:
         """Deletes the rows with these keys in one commit; writes nothing when there are none."""
-        present = self.lookup(keys, [self.key])[self.key].to_list()
-        table = self.open()
-        if table is None or not present:
-            return Commit(0, 0, 0, self.version())
-        with translated(self.name):
-            done = table.delete(_among(self.key, present))
-        return Commit(0, 0, done.num_deleted_rows, done.version)
+
+        def step() -> Commit:
+            present = self.lookup(keys, [self.key])[self.key].to_list()
+            table = self.open()
+            if table is None or not present:
+                return Commit(0, 0, 0, self.version())
+            with translated(self.name):
+                done = table.delete(_among(self.key, present))
+            return Commit(0, 0, done.num_deleted_rows, done.version)
+
+        return persistently(step)
 
     def optimize(self, older_than: timedelta | None = None) -> None:
         """Compacts small files, brings indexes up to date and prunes versions older than that.
@@ -199,7 +206,7 @@ class KeyedTable:
         return self.database.create(self.name, self.schema, self.key)
 
     def _merged(self, merge: Callable[[Table], MergeResult]) -> Commit:
-        """Of writers that make the table at once the losers merge again, which changes nothing twice."""
+        """Merges into the table, which is made if there is none."""
 
         def step() -> MergeResult:
             table = self.open() or self.create()

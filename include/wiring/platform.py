@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from include.filters import Scope
     from include.retrieval.distinct import Distinct
     from include.stages.by_batch import ByBatch
+    from include.stages.destination import Destination
     from include.stages.detect import DetectOptions, Interrupted
-    from include.stages.fill import Filler
+    from include.stages.filling import Filler
     from include.stages.maintain import Upkeep
-    from include.stages.publish import Destination
     from include.storage.registry import Index
     from include.verification.behind import Listing
     from include.verification.premises import Premises
@@ -88,7 +88,7 @@ class Platform(Chunkers):
     @cached_property
     def destination(self) -> Destination:
         """Where runs are published to."""
-        from include.stages.publish import Destination
+        from include.stages.destination import Destination
 
         identity = self.embedder.identity
         return Destination(
@@ -108,7 +108,7 @@ class Platform(Chunkers):
     @cached_property
     def filler(self) -> Filler:
         """What fills the configured index from stored texts."""
-        from include.stages.fill import Filler
+        from include.stages.filling import Filler
 
         return Filler(
             destination=self.destination,

@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -183,6 +184,57 @@ def test_writers_of_the_same_keys_replace_each_other_without_duplicates(table: K
         list(pool.map(write, range(8)))
     assert table.read()["id"].n_unique() == table.count() == 50
     assert table.read()["n"].n_unique() == 1
+
+
+class Contended(LanceDatabase):
+    """Another writer comes first the next `times` times that anything is to be written."""
+
+    times = 0
+
+    def open(self, name: str) -> Any:
+        table = super().open(name)
+        return table and Losing(self, table)
+
+
+class Losing:
+    """A lancedb handle whose writer may come second."""
+
+    def __init__(self, database: Contended, table: Any) -> None:
+        self._database = database
+        self._table = table
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("merge_insert", "delete") and self._database.times:
+            self._database.times -= 1
+            raise RuntimeError("lance error: Retryable commit conflict for version 3")
+        return getattr(self._table, name)
+
+
+@pytest.mark.parametrize(
+    ("write", "after"),
+    [
+        (lambda table: table.upsert(rows(a=2)), {"a": 2, "b": 1}),
+        (lambda table: table.replace(rows(a=2), ["b"]), {"a": 2}),
+        (lambda table: table.insert_missing(rows(a=2, c=2)), {"a": 1, "b": 1, "c": 2}),
+        (lambda table: table.delete(["a", "c"]), {"b": 1}),
+        (lambda table: table.replace(rows(), ["a"]), {"b": 1}),
+    ],
+)
+def test_a_write_that_lost_a_race_is_made_again_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Any, after: dict[str, int]
+) -> None:
+    monkeypatch.setattr("include.storage.conflicts.time.sleep", lambda _: None)
+    database = Contended(str(tmp_path))
+    table = database.table("numbers", SCHEMA, "id")
+    table.upsert(rows(a=1, b=1))
+    database.times = 100
+    with pytest.raises(CommitConflictError, match="'numbers'"):
+        write(table)
+    assert 100 - database.times == 8  # once by itself, and by no caller around it again
+    assert content(table) == {"a": 1, "b": 1}
+    database.times = 3
+    write(table)
+    assert content(table) == after
 
 
 def test_another_process_sees_every_commit_at_once(table: KeyedTable) -> None:

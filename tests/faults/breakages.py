@@ -67,11 +67,9 @@ BREAKAGES = {
     ),
     "delete, then insert": Breakage(
         "include/storage/keyed.py",
-        "        table = self.open() or self.create()\n        with translated(self.name):\n"
-        "            merge = table.merge_insert(self.key).when_matched_update_all()\n",
+        "        return self._merged(merge)\n",
         "        self.delete([*stale, *source[self.key].to_pylist()])\n"
-        "        table = self.open() or self.create()\n        with translated(self.name):\n"
-        "            merge = table.merge_insert(self.key).when_matched_update_all()\n",
+        "        return self._merged(merge)\n",
         [f"{KILLS}::test_killed_at_random_moments_a_run_converges"],
     ),
     "no lease": Breakage(
@@ -81,7 +79,7 @@ BREAKAGES = {
         [f"{CONCURRENCY}::test_three_syncs_at_once_all_succeed_and_give_one_index"],
     ),
     "a bad document empties what was there": Breakage(
-        "include/stages/publish.py",
+        "include/stages/commit.py",
         '[*accepted.documents["id"], *accepted.removed]',
         '[*accepted.documents["id"], *accepted.removed, *accepted.rejected["id"]]',
         [PROMISES],
