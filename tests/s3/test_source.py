@@ -175,16 +175,16 @@ def test_bytes_that_changed_on_the_way_are_fetched_again_and_never_indexed(s3, p
     with served("tests.s3.bad_proxy", s3.endpoint, "garbled", "0.5") as proxy:
         for _ in range(5):
             assert place.source(store=proxy).read("a.bin", LIMIT).raw == body
-    with served("tests.s3.bad_proxy", s3.endpoint, "garbled", "1", "a.bin") as proxy:
-        with pytest.raises(DocumentError, match="unreadable.*checksum"):
-            place.source(store=proxy).read("a.bin", LIMIT)
+    garbling = served("tests.s3.bad_proxy", s3.endpoint, "garbled", "1", "a.bin")
+    with garbling as proxy, pytest.raises(DocumentError, match=r"unreadable.*checksum"):
+        place.source(store=proxy).read("a.bin", LIMIT)
 
 
 def test_a_listing_whose_answers_break_off_is_an_error_and_never_a_part(s3, place):
     place.put(*(f"docs/{number:03d}.txt" for number in range(30)))
-    with served("tests.s3.bad_proxy", s3.endpoint, "broken", "1") as proxy:
-        with pytest.raises(TransientError):
-            keys(place.source(store=proxy))
+    breaking = served("tests.s3.bad_proxy", s3.endpoint, "broken", "1")
+    with breaking as proxy, pytest.raises(TransientError):
+        keys(place.source(store=proxy))
 
 
 def test_an_object_replaced_between_two_pieces_is_not_pieced_together(s3, place):
