@@ -71,7 +71,10 @@ def _whole(client: BaseClient, target: dict[str, str], body: Any, key: str, size
                 raise
             if len(raw) >= size:
                 break
-            body = _get(client, {**target, "Range": f"bytes={len(raw)}-"}, key)["Body"]
+            rest = _get(client, {**target, "Range": f"bytes={len(raw)}-"}, key)
+            if "ContentRange" not in rest:  # a store that knows no ranges gives all of it again
+                raw.clear()
+            body = rest["Body"]
         except FlexibleChecksumError as error:
             if attempt == _CONTINUATIONS:
                 detail = f"The bytes of {key!r} do not have the checksum that the store tells."
@@ -92,8 +95,7 @@ def _get(client: BaseClient, target: dict[str, str], key: str) -> dict[str, Any]
             detail = f"{key!r} was listed but is no longer there."
             raise DocumentError("vanished", detail) from error
         if name in REFUSED or name == "InvalidRange":
-            detail = f"{key!r} was replaced while it was read."
-            raise DocumentError("changed_while_read", detail) from error
+            raise _replaced(key) from error
         if name == "InvalidObjectState":
             detail = f"{key!r} is archived: restore it from Glacier, or exclude it."
             raise DocumentError("unreadable", detail) from error
@@ -101,4 +103,11 @@ def _get(client: BaseClient, target: dict[str, str], key: str) -> dict[str, Any]
             detail = f"{key!r} may not be read ({name}): allow s3:GetObject and its KMS key on it."
             raise DocumentError("unreadable", detail) from error
         raise
+    if answer.get("ETag") != target.get("IfMatch", answer.get("ETag")):
+        # A store that does not know the condition gives what is there now.
+        raise _replaced(key)
     return answer
+
+
+def _replaced(key: str) -> DocumentError:
+    return DocumentError("changed_while_read", f"{key!r} was replaced while it was read.")

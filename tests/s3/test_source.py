@@ -169,6 +169,20 @@ def test_a_body_that_breaks_off_is_taken_up_again(s3, place):
             assert place.source(store=proxy).read("a.bin", LIMIT).raw == body
 
 
+def test_a_store_that_knows_no_ranges_is_read_from_the_beginning_again(s3, place):
+    body = random.Random(1).randbytes(300_000)
+    place.put("docs/a.bin", body=body)
+    with served("tests.s3.bad_proxy", s3.endpoint, "broken", "0.4") as proxy:
+        source = place.source(store=proxy)
+
+        def forget(params: dict[str, Any], **_: Any) -> None:
+            params["headers"].pop("Range", None)
+
+        source._client.meta.events.register("before-call.s3.GetObject", forget)
+        for _ in range(5):
+            assert source.read("a.bin", LIMIT).raw == body
+
+
 def test_bytes_that_changed_on_the_way_are_fetched_again_and_never_indexed(s3, place):
     body = random.Random(1).randbytes(30_000)
     place.put("docs/a.bin", body=body)
@@ -187,7 +201,8 @@ def test_a_listing_whose_answers_break_off_is_an_error_and_never_a_part(s3, plac
         keys(place.source(store=proxy))
 
 
-def test_an_object_replaced_between_two_pieces_is_not_pieced_together(s3, place):
+@pytest.mark.parametrize("forgotten", [[], ["If-Match"]], ids=["", "a store without conditions"])
+def test_an_object_replaced_between_two_pieces_is_not_pieced_together(s3, place, forgotten):
     place.put("docs/a.bin", body=b"a" * 300_000)
     with served("tests.s3.bad_proxy", s3.endpoint, "broken", "1") as proxy:
         source = place.source(store=proxy)
@@ -196,7 +211,12 @@ def test_an_object_replaced_between_two_pieces_is_not_pieced_together(s3, place)
             if "Range" in params:
                 place.put("docs/a.bin", body=b"b" * 300_000)
 
+        def forget(params: dict[str, Any], **_: Any) -> None:
+            for name in forgotten:
+                params["headers"].pop(name, None)
+
         source._client.meta.events.register("provide-client-params.s3.GetObject", replace)
+        source._client.meta.events.register("before-call.s3.GetObject", forget)
         with pytest.raises(DocumentError, match="changed_while_read"):
             source.read("a.bin", LIMIT)
 
