@@ -120,15 +120,17 @@ def detect(
             files = manifest.filter(pl.col("id").is_in(enriched.implode()))["file_id"]
             distrusted.append(files)
         differ = Differ(_files(manifest), _refused_files(quarantine))
-        empty = {source.uri for source in sources}
+        holding: set[str] = set()
         for batch in _listing(sources):
-            empty -= {*batch["source"].unique()}
+            holding |= {*batch["source"].unique()}
             anew = options.reread or options.rebuild
             differ.take(_unstamped(batch, None if anew else pl.concat(distrusted)))
         found = differ.difference()
         gone = _removed(found, manifest, quarantine, tables)
         forgotten = _forgotten(found, manifest, quarantine)
-        lists = _Lists(gone, unrecorded, forgotten, unsettled, enriched, frozenset(empty))
+        lists = _Lists(
+            gone, unrecorded, forgotten, unsettled, enriched, _emptied(gone, sources, holding)
+        )
         changes = _written(found, lists, manifest.height, artifacts, options)
         event |= {
             name: getattr(changes, name)
@@ -198,6 +200,16 @@ def _removed(
     return tables.documents.lookup(removed.to_list(), ["id", "uri", "source"]).sort("id")
 
 
+def _emptied(gone: pl.DataFrame, sources: Sequence[Source], holding: set[str]) -> list[str]:
+    """Sources of which everything is gone, where one that is configured lists nothing at all.
+
+    It may be the same one, emptied by mistake, or the same one under a misspelt address.
+    """
+    if all(source.uri in holding for source in sources):
+        return []
+    return sorted({*gone["source"]} - holding)
+
+
 def _forgotten(found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame) -> pl.Series:
     """Ids that only the quarantine still knows: of files, and of rows of files that are gone."""
     rows = quarantine.filter(pl.col("id") != pl.col("file_id"))
@@ -211,19 +223,14 @@ def _forgotten(found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFra
 
 @dataclass(frozen=True, slots=True)
 class _Lists:
-    """What a difference of files does not say: `id, uri, source` of what is gone, ids, empty sources."""
+    """What a difference of files does not say: `id, uri, source` of what is gone, ids, `_emptied`."""
 
     gone: pl.DataFrame
     unrecorded: pl.Series
     forgotten: pl.Series
     unsettled: pl.Series
     enriched: pl.Series
-    empty: frozenset[str]
-
-    @property
-    def emptied(self) -> list[str]:
-        """Sources that list nothing at all, but of which documents are indexed."""
-        return sorted(self.empty & {*self.gone["source"]})
+    emptied: list[str]
 
 
 def _written(
@@ -246,7 +253,7 @@ def _written(
         withheld, removed = removed.height, removed.clear()
         reason = f"That is more than max_delete_fraction {fraction} allows"
         if lists.emptied:
-            reason = f"{', '.join(lists.emptied)} lists nothing at all any more"
+            reason = f"Nothing at all of {', '.join(lists.emptied)} is listed any more"
         warn(
             f"{withheld} of {documents} indexed documents are gone from the source. {reason}, so "
             f"they stay searchable. If it is intended, run again with deletions allowed."

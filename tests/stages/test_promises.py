@@ -60,6 +60,10 @@ def test_one_source_of_several_that_lists_nothing_deletes_nothing_until_a_person
     both = {"RAG_SOURCE_URI": f"{corpus.as_uri()} {small.as_uri()}"}
     assert run(world(**both))["added"] == 4
     before = index_content(world(**both))
+    misspelt = corpus.parent / "smal"
+    misspelt.mkdir()
+    other = {"RAG_SOURCE_URI": f"{corpus.as_uri()} {misspelt.as_uri()}"}
+    assert sync(world(**other))[0]["withheld"] == 1
     (small / "rules.txt").unlink()
     receipt, status = sync(world(**both))
     assert (receipt["withheld"], receipt["removed"], status) == (1, 0, 1)
@@ -68,6 +72,9 @@ def test_one_source_of_several_that_lists_nothing_deletes_nothing_until_a_person
     assert len(set(index_content(world(**both)).values())) == 3
     (corpus / "apple.txt").unlink()
     assert run(world(**both))["removed"] == 1, "a source that was empty before is no reason to wait"
+    (small / "rules.txt").write_text(text_about("rules"))
+    run(world(**both))
+    assert run(world())["removed"] == 1, "nor is one that is no longer configured"
 
 
 def test_a_first_sync_makes_every_document_searchable(world, corpus):
