@@ -21,6 +21,8 @@ from include.storage.s3_place import S3Place
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
+# What LanceDB is told by options of its own: Polars gives up after 30 s by default.
+_RETRIES: Mapping[str, Any] = {"max_retries": 10, "retry_timeout_ms": 180_000}
 # S3's own limit of DeleteObjects.
 _KEYS_IN_A_DELETE = 1_000
 
@@ -110,7 +112,7 @@ class S3Files:
         return pl.scan_parquet(
             [f"s3://{self._place.bucket}/{self._place.key(path)}" for path in paths],
             glob=False,
-            storage_options=self._access.native_options(self._place.bucket),
+            storage_options=self._access.native_options(self._place.bucket) | _RETRIES,
             credential_provider=None,
         )
 

@@ -7,6 +7,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from include.commands.erase import erase
@@ -15,11 +16,13 @@ from include.commands.main import main
 from include.deployment import EnvironmentDeployment
 from include.embedding.fake import FakeEmbedder
 from include.errors import ConfigurationError, LakeError, TransientError
+from include.stages.forget import forget
 from include.stages.maintain import compact, prune
 from include.storage.lake_files import open_files
 from include.storage.s3_client import S3Access
 from include.wiring import Platform
 from tests.conftest import World
+from tests.s3.stores import Store, served
 
 PARAGRAPH = "Every {0} paragraph speaks of its {0} subject alone, in a few plain words about {0}."
 
@@ -260,3 +263,40 @@ def test_a_deletion_that_the_store_was_too_busy_for_is_worth_a_later_try(bucket:
 def test_a_uri_of_another_lake_is_refused(lake: str, other: str):
     with pytest.raises(LakeError, match="another lake"):
         open_files(lake, S3Access()).path(other)
+
+
+@pytest.mark.parametrize("kind", ["busy", "denied", "expired"])
+def test_nothing_is_forgotten_when_an_artifact_that_may_claim_it_cannot_be_read(
+    world: World, corpus: Path, on_s3: str, s3: Store, monkeypatch: pytest.MonkeyPatch, kind: str
+):
+    monkeypatch.setattr("include.storage.s3_files._RETRIES", {"max_retries": 1})
+    crashing = world(RAG_EMBED_BATCH_TEXTS="1")
+    assert isinstance(crashing.embedder, FakeEmbedder)
+    crashing.embedder.fail_after = 2
+    with pytest.raises(TransientError):
+        run(crashing)
+    behind = served("tests.s3.bad_proxy", s3.endpoint, kind, "1", ".parquet")
+    with behind as proxy, monkeypatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_RAG_S3", proxy.connection())
+        failing = world()
+        with pytest.raises(TransientError, match="nothing was concluded"):
+            forget(failing.lake, failing.database, vectors_before=datetime.now(UTC))
+    assert world().cache.count() == 2
+    run(resumed := world())
+    assert not set(embedded(crashing)) & set(embedded(resumed))
+
+
+def test_polars_is_as_patient_as_lancedb(bucket: str):
+    access = S3Access(EnvironmentDeployment().connection("rag_s3"))
+    files = open_files(f"{bucket}/lake", access)
+    files.write_frame("a.parquet", pl.DataFrame({"a": [1]}))
+    asked: list[dict[str, object]] = []
+    scan = pl.scan_parquet
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pl, "scan_parquet", lambda *a, **k: asked.append(k) or scan(*a, **k))
+        assert files.scan(["a.parquet"]).collect()["a"].to_list() == [1]
+    options = asked[0]["storage_options"]
+    assert isinstance(options, dict)
+    assert (options["max_retries"], options["retry_timeout_ms"]) == (10, 180_000)
+    assert options["client_max_retries"] == "10"
+    assert options["client_retry_timeout"] == "180"
