@@ -16,14 +16,14 @@ import polars as pl
 from include.chunking import ChunkerByMediaType
 from include.observability.log import stage
 from include.stages.accepted import Accepted, Checked
+from include.stages.changes import Changes
 from include.stages.commit import publish_chunks
 from include.stages.coverage import Coverage, Interval, coverage
 from include.stages.destination import Destination
-from include.stages.detect import Changes
-from include.stages.prepare import Prepared
+from include.stages.prepared import Prepared
 from include.stages.stored import prepare_stored
 from include.storage.artifacts import Artifacts
-from include.storage.registry import Entries, Index, State
+from include.storage.index_entries import Entries, Index, State
 
 
 @dataclass(frozen=True, slots=True)

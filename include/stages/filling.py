@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from include.chunking import ChunkerByMediaType
-from include.embedding.cache import CachedEmbedder
+from include.embedding.cached import CachedEmbedder
 from include.stages.accepted import Accepted
 from include.stages.batch import Batch, ToEmbed, batch
 from include.stages.destination import Destination

@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import polars as pl
@@ -111,6 +113,71 @@ def test_rows_of_many_megabytes_are_one_commit(database: LanceDatabase) -> None:
     table.upsert(written[:1])
     assert table.insert_absent(written).version == table.version() == 3
     assert table.read().sort("id").equals(written.sort("id"))
+
+
+@pytest.mark.parametrize("others", [0, 600])
+def test_of_rows_appended_twice_the_first_counts_and_compaction_keeps_it(
+    table: KeyedTable, others: int
+) -> None:
+    more = {f"x{n}": n for n in range(others)}
+    table.append(rows(a=1, b=2, **more))
+    table.append(rows(b=20, c=3))
+    table.append(rows(c=30, d=4, b=200))
+    for _ in range(2):
+        for columns in (["id", "n"], ["n", "id"]):
+            found = table.lookup([*"abcd", *more], columns).select("id", "n")
+            assert dict(found.iter_rows()) == {"a": 1, "b": 2, "c": 3, "d": 4} | more
+        assert sorted(table.lookup(["b", *more], ["id"])["id"]) == sorted(["b", *more])
+        assert sorted(table.lookup(["b", "c"], ["n"])["n"]) == [2, 3]
+        table.optimize(timedelta(days=7))
+    assert content(table) == {"a": 1, "b": 2, "c": 3, "d": 4} | more
+    assert table.delete(["b"]).deleted == 1
+    assert table.lookup(["b"]).is_empty()
+
+
+def test_two_compactions_at_once_leave_one_row_of_each_key(database: LanceDatabase) -> None:
+    names = [f"k{n}" for n in range(40)]
+    for round_ in range(4):
+        table = database.table(f"twice{round_}", SCHEMA, "id")
+        for n in range(5):
+            table.append(rows(**dict.fromkeys(names, n)))
+
+        def compact(table: KeyedTable = table) -> None:
+            with suppress(CommitConflictError):
+                table.optimize()
+
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(compact) for _ in range(4)]:
+                done.result()
+        table.optimize()
+        assert content(table) == dict.fromkeys(names, 0)
+
+
+def test_of_creators_at_once_one_makes_the_table_and_the_others_open_it(
+    database: LanceDatabase,
+) -> None:
+    for round_ in range(4):
+        name, together = f"made{round_}", Barrier(8)
+
+        def create(_: int, name: str = name, together: Barrier = together) -> int:
+            own = LanceDatabase(database.uri)
+            together.wait(60)
+            return own.table(name, SCHEMA, "id").create().version
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(create, range(8))) == {1}
+
+
+def test_writers_that_append_to_a_new_table_at_once_lose_no_row(database: LanceDatabase) -> None:
+    for round_ in range(8):
+        name = f"new{round_}"
+
+        def append(n: int, name: str = name) -> None:
+            LanceDatabase(database.uri).table(name, SCHEMA, "id").append(rows(**{f"k{n}": n}))
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(append, range(8)))
+        assert content(database.table(name, SCHEMA, "id")) == {f"k{n}": n for n in range(8)}
 
 
 def test_insert_missing_leaves_existing_rows_alone(table: KeyedTable) -> None:

@@ -52,7 +52,7 @@ BREAKAGES = {
         [KILLS, "tests/stages/test_interrupted.py"],
     ),
     "no cache": Breakage(
-        "include/embedding/cache.py",
+        "include/embedding/cached.py",
         "        self._cache.put(hashes, vectors)\n",
         "        self._later = [*getattr(self, '_later', []), (hashes, vectors)]\n"
         "        if len(hashes) < self._batch_texts:\n"
@@ -60,7 +60,7 @@ BREAKAGES = {
         [f"{FAULTS}::test_a_failed_request_ends_the_run_with_a_sentence_and_costs_one_batch"],
     ),
     "unchecked vectors": Breakage(
-        "include/embedding/cache.py",
+        "include/embedding/cached.py",
         "not np.isfinite(vectors).all()",
         "False",
         [f"{FAULTS}::test_a_failed_request_ends_the_run_with_a_sentence_and_costs_one_batch"],
@@ -85,7 +85,10 @@ BREAKAGES = {
         [PROMISES],
     ),
     "deletes without asking": Breakage(
-        "include/stages/detect.py", "if not options.allow_deletions and", "if False and", [PROMISES]
+        "include/stages/changes.py",
+        "if not options.allow_deletions and",
+        "if False and",
+        [PROMISES],
     ),
     "spans one off": Breakage(
         "include/stages/rows.py",

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from include.deployment import Connection
@@ -239,3 +241,22 @@ def test_a_bucket_whose_region_does_not_know_it_yet_is_worth_a_later_try(s3):
     with served(PROXY, s3.endpoint, "new", "1") as proxy:
         for message in _messages(proxy, f"s3://{bucket}", config_kwargs=once):
             assert "try again later" in message
+
+
+def test_tables_behind_a_website_are_not_taken_for_an_empty_lake(s3):
+    uri = f"s3://{s3.bucket()}/lake"
+    schema = pa.schema([pa.field("id", pa.string(), nullable=False)])
+    Lake(uri, s3.access()).database.table("t", schema, "id").upsert(pl.DataFrame({"id": ["a"]}))
+    with served(PROXY, s3.endpoint, "website", "1") as proxy:
+        behind = Lake(uri, proxy.access()).database.table("t", schema, "id")
+        with pytest.raises(ConfigurationError, match="no S3 API"):
+            behind.read()
+    assert Lake(uri, s3.access()).database.table("t", schema, "id").count() == 1
+    assert Lake(uri, s3.access()).database.table("other", schema, "id").count() == 0
+
+
+def test_a_lake_in_another_region_says_what_to_correct(s3):
+    uri = f"s3://{s3.bucket()}/lake"
+    said = pytest.raises(ConfigurationError, match="another region: correct region_name")
+    with served(PROXY, s3.endpoint, "elsewhere", "1") as proxy, said:
+        Lake(uri, proxy.access()).database.open("documents")
