@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 # What LanceDB is told by options of its own: Polars gives up after 30 s by default.
-_RETRIES: Mapping[str, Any] = {"max_retries": 10, "retry_timeout_ms": 180_000}
+_RETRIES: dict[str, Any] = {"max_retries": 10, "retry_timeout_ms": 180_000}
 # S3's own limit of DeleteObjects.
 _KEYS_IN_A_DELETE = 1_000
 
