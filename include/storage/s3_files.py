@@ -50,11 +50,12 @@ class S3Files:
 
     def list(self, folder: str = "") -> Sequence[LakeFile]:
         """Every object below the folder, sorted by path."""
-        return [
+        found = [
             LakeFile(self._place.path(each["Key"]), each["Size"], each["LastModified"].timestamp())
             for each in self._place.pages(self._client, f"{folder}/" if folder else "")
             if not each["Key"].endswith("/")
         ]
+        return sorted(found, key=lambda each: each.path)  # not every store sorts by bytes
 
     def folders(self, folder: str) -> Mapping[str, float]:  # noqa: ARG002 - as LakeFiles has it
         """Nothing: a bucket has no folders beside those in the names of objects."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from include.commands.ingest import Switches, sync
 from include.commands.query import ask, trace
 from include.errors import DocumentError, SourceError, TransientError
+from include.storage.key_space import by_folders
 from include.storage.naming import sidecar_names
 from include.storage.s3_listing import listed
 from include.storage.s3_pairs import Pairs
@@ -264,10 +265,11 @@ NAMES = st.lists(
 @given(names=NAMES, cuts=st.lists(st.text("ab.-/", min_size=1, max_size=4), unique=True, max_size=3),
        mix=st.randoms(use_true_random=False))  # fmt: skip
 def test_pairing_does_not_depend_on_ranges_nor_on_which_comes_first(names, cuts, mix):
-    names, cuts = sorted(names), sorted(cuts)
+    rank = mix.choice([str, by_folders])
+    names, cuts = sorted(names, key=rank), sorted(cuts, key=rank)
     parts: list[list[str]] = [[] for _ in range(len(cuts) + 1)]
     for name in names:
-        parts[sum(name > cut for cut in cuts)].append(name)
+        parts[sum(rank(name) > rank(cut) for cut in cuts)].append(name)
     pairs: Pairs[str] = Pairs()
     starts = ["", *cuts]
     found = []
