@@ -49,6 +49,8 @@ def test_an_empty_environment_gives_the_documented_defaults():
         ("RAG_SOURCE_URI", "data/inbox", "file:///absolute/path"),
         ("RAG_SOURCE_URI", "file:///a file:///a", "twice"),
         ("RAG_LAKE_URI", "file:///a file:///b", "one URI"),
+        ("RAG_LAKE_URI", "S3://bucket/lake", "s3://bucket/prefix"),
+        ("RAG_SOURCE_URI", "FILE:///docs", "file:///absolute/path"),
         ("RAG_MAX_MAPPED_TASKS", "0", "from 1"),
         ("AIRFLOW_VAR_RAG_BUDGETS", "[1]", "JSON object"),
         ("RAG_LANGUAGES", "en,de", "separated by spaces, like en de"),
