@@ -101,7 +101,7 @@ async def readyz(api: Within) -> JSONResponse:
     dependencies=KEY,
 )
 async def metrics(api: Within) -> Response:
-    """Requests, seconds, answers by mode, cost."""
+    """Requests, seconds, answers by mode, cost; what is live, set aside, and spent today."""
     for name, pool in (("searches", api.searches), ("answers", api.answers)):
         api.measured.waiting.labels(name).set(pool.pending)
     api.measured.ready.set(not api.unready)

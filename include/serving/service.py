@@ -19,11 +19,12 @@ from include.retrieval.conversation import Turn, recent
 from include.retrieval.generative import RESCUED
 from include.retrieval.search import Searcher
 from include.serving.bodies import Chat, Question, Search
+from include.serving.lake_gauges import Look, look
 from include.serving.readers import Reader
 from include.serving.refusals import Refusal, usage
 from include.spending.caller import Caller, acting_as
+from include.storage.index_entries import Index
 from include.storage.query_log import Outcome
-from include.storage.registry import Index
 from include.storage.sessions import Sessions
 from include.wiring import Platform
 
@@ -128,6 +129,10 @@ class Service:
                 "be out of date.",
             )
         return live
+
+    def look(self) -> Look:
+        """What Prometheus is told of the lake. Raises PlatformError when it cannot be read."""
+        return look(self._platform)
 
     def load(self, index: Index | None) -> None:
         """Loads all that a search of the index needs: not for whoever asks first.

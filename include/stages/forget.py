@@ -6,7 +6,7 @@ So nothing that a running or retried run needs is ever forgotten, whatever its a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,7 +15,6 @@ import polars as pl
 
 from include.observability.log import stage
 from include.storage.claims import text_hashes
-from include.storage.conflicts import persistently
 from include.storage.history import delete_among
 from include.storage.keyed import KeyedTable
 from include.storage.lake import Lake
@@ -48,8 +47,8 @@ def forget(
     tables = Tables(database)
     with stage("forget") as event:
         done = Forgotten(
-            texts=_forget_unused(tables.texts, lambda: _documents_texts(tables, lake)),
-            signatures=_forget_unused(tables.signatures, lambda: _documents_texts(tables, lake)),
+            texts=forget_unused(tables.texts, lambda: _documents_texts(tables, lake)),
+            signatures=forget_unused(tables.signatures, lambda: _documents_texts(tables, lake)),
             vectors=_expire(database, lake, vectors_before) if vectors_before else 0,
         )
         event |= {"texts": done.texts, "signatures": done.signatures, "vectors": done.vectors}
@@ -74,15 +73,16 @@ def column(database: LanceDatabase, name: str, of: str) -> pl.Series:
     return pl.Series(of, handle.search().select([of]).limit(None).to_arrow()[of])
 
 
-def _forget_unused(table: KeyedTable, needed: Callable[[], set[str]]) -> int:
+def forget_unused(table: KeyedTable, needed: Callable[[], Set[str]]) -> int:
+    """Deletes the rows whose key nobody needs; how many. One that is needed by then is put back."""
     unused = sorted(set(table.read([table.key])[table.key]) - needed())
     forgotten = 0
     for start in range(0, len(unused), _AT_ONCE):
         rows = table.lookup(unused[start : start + _AT_ONCE])
-        persistently(lambda rows=rows: table.delete(rows[table.key].to_list()))  # type: ignore[misc]
+        table.delete(rows[table.key].to_list())
         # A run that found a text here a moment ago, and so did not store it, has named it by now.
         again = rows.filter(pl.col(table.key).is_in(sorted(needed())))
-        persistently(lambda again=again: table.insert_missing(again))  # type: ignore[misc]
+        table.insert_missing(again)
         forgotten += rows.height - again.height
     return forgotten
 
