@@ -4,6 +4,9 @@ A budget is an object of the lake changed by compare-and-set, so that all worker
 counts the most that each call in flight can cost; a call that might exceed it is not made. A
 call whose process died keeps its reservation: nobody knows whether it was charged. What was
 called while no budget was set is taken from the ledger, once in each process.
+
+Every change may be repeated: a store can say that a write failed which it has done. What is set
+aside is known by the call's id, and of what is counted at once the last changes are remembered.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from decimal import Decimal
 from functools import partial
 
 from include.documents import digest
-from include.errors import BudgetError, CommitConflictError, LakeError
+from include.errors import BudgetError, CommitConflictError, LakeError, TransientError
 from include.settings import Budgets
 from include.spending.entries import Entry
 from include.spending.ledger import Ledger, total
@@ -26,6 +29,8 @@ from include.storage.objects import ObjectStore
 
 _LONGEST_RUN = timedelta(days=2)
 _PATIENCE_SECONDS = 30.0
+_REMEMBERED = 64
+"""Changes that others may make before a change of one's own cannot be repeated any more."""
 _ZERO = Decimal(0)
 
 
@@ -46,15 +51,22 @@ class Scope:
 
 @dataclass(slots=True)
 class _Count:
-    """What a budget's object holds."""
+    """What a budget's object holds; `done` names the last changes that were counted at once."""
 
     spent: Decimal = _ZERO
     unbudgeted: Decimal = _ZERO
     reserved: dict[str, Decimal] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
 
     @property
     def used(self) -> Decimal:
         return self.spent + self.unbudgeted + sum(self.reserved.values(), _ZERO)
+
+    def add_once(self, change: str, amount: Decimal) -> None:
+        """Counts the amount as spent, unless this very change was counted already."""
+        if change not in self.done:
+            self.spent += amount
+            self.done = [change, *self.done][:_REMEMBERED]
 
 
 class Budget:
@@ -78,16 +90,19 @@ class Budget:
     def begin(self, entry: Entry) -> None:
         """Counts the most that a call of this process can cost, as if it were spent.
 
-        Unlike `reserve` not to be repeated. Raises BudgetError, with no budget changed.
+        May be repeated before the call. Raises BudgetError, with no budget changed.
         """
-        self._in_every(entry, _begin, partial(_add, amount=-entry.cost_usd))
+        self._in_every(entry, _begin, partial(_take_back, entry))
 
     def end(self, entry: Entry, counted: Decimal) -> None:
-        """Counts what the call cost instead of that; writes nothing where it is the same."""
+        """Counts what the call cost instead of that; writes nothing where it is the same.
+
+        May be repeated.
+        """
         if entry.cost_usd != counted:
+            change, amount = f"end {entry.id}", entry.cost_usd - counted
             for scope in self._scopes(entry):
-                amount = entry.cost_usd - counted
-                self._change(scope, partial(_add, amount=amount), settles=True)
+                self._change(scope, lambda count: count.add_once(change, amount), settles=True)
 
     def settle(self, entry: Entry) -> None:
         """Replaces what was set aside by what the call cost; a repetition changes nothing."""
@@ -125,7 +140,7 @@ class Budget:
     def _change(
         self, scope: Scope, change: Callable[[_Count], object], *, settles: bool = False
     ) -> None:
-        began, tries = time.monotonic(), 0
+        began, tries, unclear = time.monotonic(), 0, False
         while True:
             stored = self._objects.read(scope.path)
             if stored is None:  # the first call, or the count was lost: the ledger knows
@@ -139,10 +154,11 @@ class Budget:
             try:
                 self._objects.write_if(scope.path, _dump(count), stored.etag if stored else None)
                 return
-            except CommitConflictError:
-                if time.monotonic() - began > _PATIENCE_SECONDS:
+            except TransientError as error:
+                lost = isinstance(error, CommitConflictError)  # else it may have been done
+                if unclear and not lost or time.monotonic() - began > _PATIENCE_SECONDS:
                     raise
-                tries += 1
+                tries, unclear = tries + 1, unclear or not lost
                 time.sleep(random.random() * min(0.5, 0.005 * 2**tries))  # noqa: S311 - no secret
 
     def _from_ledger(self, scope: Scope) -> tuple[Decimal, Decimal]:
@@ -164,12 +180,19 @@ def _reserve(entry: Entry, scope: Scope, count: _Count) -> None:
 
 
 def _begin(entry: Entry, scope: Scope, count: _Count) -> None:
-    _require(count, entry, scope)
-    _add(count, entry.cost_usd)
+    if _begun(entry) not in count.done:
+        _require(count, entry, scope)
+        count.add_once(_begun(entry), entry.cost_usd)
 
 
-def _add(count: _Count, amount: Decimal) -> None:
-    count.spent += amount
+def _take_back(entry: Entry, count: _Count) -> None:
+    if _begun(entry) in count.done:
+        count.done.remove(_begun(entry))
+        count.spent -= entry.cost_usd
+
+
+def _begun(entry: Entry) -> str:
+    return f"begin {entry.id}"
 
 
 def _require(count: _Count, entry: Entry, scope: Scope) -> None:
@@ -191,7 +214,8 @@ def _parse(data: bytes, path: str) -> _Count:
     try:
         held = json.loads(data)
         reserved = {name: Decimal(cost) for name, cost in held["reserved"].items()}
-        return _Count(Decimal(held["spent"]), Decimal(held["unbudgeted"]), reserved)
+        done = [str(each) for each in held.get("done", ())]  # older counts have none
+        return _Count(Decimal(held["spent"]), Decimal(held["unbudgeted"]), reserved, done)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         raise LakeError(
             f"{path} should hold what a budget has counted, is {data[:80]!r}: delete it, and it is "
@@ -202,4 +226,4 @@ def _parse(data: bytes, path: str) -> _Count:
 def _dump(count: _Count) -> bytes:
     reserved = {name: f"{cost:f}" for name, cost in count.reserved.items()}
     held = {"spent": f"{count.spent:f}", "unbudgeted": f"{count.unbudgeted:f}"}
-    return json.dumps(held | {"reserved": reserved}).encode()
+    return json.dumps(held | {"reserved": reserved, "done": count.done}).encode()

@@ -141,6 +141,8 @@ class Handler(BaseHTTPRequestHandler):
         if fault.isdigit():
             return self._send(int(fault), {"error": {"message": "no", "code": fault}})
         made = held.create(json.loads(data))
+        if made is None:
+            return self._send(400, {"error": {"message": "No such File object", "code": "400"}})
         if fault == "cut":
             self.close_connection = True
             self.connection.close()
