@@ -97,10 +97,14 @@ def require_judge(platform: Platform) -> Judge:
     return Judge(platform, chat)
 
 
+def labelled(file: Path = LABELS) -> list[Json]:
+    """The items that people have judged."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
 def agreement(platform: Platform, file: Path = LABELS) -> Json:
     """How often the judge and the labels say the same, and beyond chance (Cohen's kappa)."""
-    judge = require_judge(platform)
-    items = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    judge, items = require_judge(platform), labelled(file)
     found: Json = {}
     for metric in METRICS:
         both = [

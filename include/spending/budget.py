@@ -156,7 +156,7 @@ class Budget:
                 return
             except TransientError as error:
                 lost = isinstance(error, CommitConflictError)  # else it may have been done
-                if unclear and not lost or time.monotonic() - began > _PATIENCE_SECONDS:
+                if (unclear and not lost) or time.monotonic() - began > _PATIENCE_SECONDS:
                     raise
                 tries, unclear = tries + 1, unclear or not lost
                 time.sleep(random.random() * min(0.5, 0.005 * 2**tries))  # noqa: S311 - no secret

@@ -102,8 +102,9 @@ def test_above_approval_usd_nothing_is_asked_and_nothing_judged(connected, api, 
     file = tmp_path / "questions.jsonl"
     file.write_text('{"id": "1", "question": "What retries?", "relevant": {"retry.md": 1}}\n')
     chosen = Namespace(agreement=False, prompt_version=None, most=5, questions=file, report=None)
-    with pytest.raises(ApprovalError, match="--approve-usd"):
-        judged(platform, chosen)
+    for chosen.agreement in (False, True):
+        with pytest.raises(ApprovalError, match="--approve-usd"):
+            judged(platform, chosen)
     assert api.rows() == []
 
 

@@ -8,11 +8,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from include.commands import reembed as reembedding
 from include.commands import show
+from include.commands.compare import Comparison, compare
+from include.commands.evaluate import Asked as Evaluating
+from include.commands.evaluate import evaluate
 from include.commands.ingest import plan, sync
 from include.commands.main import main
 from include.commands.reembed import reembed, target
@@ -103,6 +107,40 @@ def test_a_budget_of_a_run_is_that_runs_alone(connected):
     day = json.loads(platform.lake.objects.read(f"budgets/day-{today_utc()}.json").data)
     assert day["reserved"] == {}
     assert Decimal(day["spent"]) == 2 * Decimal(FIVE_CALLS)
+
+
+def golden(tmp_path) -> Path:
+    file = tmp_path / "golden.jsonl"
+    file.write_text('{"id": "1", "question": "one", "relevant": {"a.txt": 1}}\n')
+    return file
+
+
+COMMANDS = {
+    "reembed": lambda platform, _: reembed(target(platform, "RAG_EMBEDDER=openai:stand-in-embed@32")),
+    "evaluate": lambda platform, file: evaluate(platform, Evaluating(questions=file)),
+    "compare-chunkers": lambda platform, file: compare(
+        platform, Comparison(file, ["tokens"], tokens=(16,))
+    ),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_budget_of_a_run_holds_for_every_command_that_is_one(
+    connected, api, inbox, tmp_path, command
+):
+    (inbox / "a.txt").write_text("one two three " * 20)
+    first = {"RAG_EMBEDDER": "fake:32"} if command == "reembed" else {}
+    sync(connected(**first))
+    calls = len(api.rows())
+    with pytest.raises(BudgetError, match="run_usd of .*cli-"):
+        COMMANDS[command](connected(**first, **budgets(run_usd="0")), golden(tmp_path))
+    assert len(api.rows()) == calls
+
+
+def test_comparing_chunkers_tells_what_each_costs(connected, inbox, tmp_path):
+    (inbox / "a.txt").write_text("one two three " * 20)
+    (row,) = compare(connected(), Comparison(golden(tmp_path), ["tokens"]))["strategies"]
+    assert Decimal(row["estimated_cost_usd"]) == row["tokens_embedded"] * Decimal("0.00000002") > 0
 
 
 @everywhere
