@@ -94,6 +94,9 @@ def describe_batch(
     """
     rows = artifacts.read(artifacts.list("texts"))[batch.first : batch.first + batch.count]
     prompt = platform.prompts.get(PROMPT)
+    # The prompt may have changed since the plan: a description is known by the one that made it.
+    names = [_name(platform, prompt, each) for each in rows["text_hash"]]
+    rows = rows.with_columns(name=pl.Series(names, dtype=pl.String()))
     describer, done = Describer(models_of(platform), prompt), Done()
     with stage("enrich", batch=batch.label) as event:
         known = _states(platform, rows["name"].to_list())

@@ -192,5 +192,6 @@ def _usage(answer: Any) -> Tokens | None:
     if not isinstance(asked, int) or not isinstance(said, int) or asked < 0 or said < 0:
         return None
     details = getattr(usage, "prompt_tokens_details", None)
-    cached = getattr(details, "cached_tokens", None) or 0
-    return Tokens(asked, said, min(int(cached), asked))
+    cached = getattr(details, "cached_tokens", None)
+    told = cached if isinstance(cached, int) else 0
+    return Tokens(asked, said, min(max(told, 0), asked))

@@ -91,10 +91,11 @@ def _url(found: Connection, extra: Mapping[str, Any]) -> str:
         port = f":{found.port}" if found.port else ""
         url = f"{found.schema or 'https'}://{url}{port}/v1"
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    secret = parts.username or parts.query or parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or secret:
         raise ConfigurationError(
-            f"Connection {CONNECTION} should have a host like https://server/v1, without user or "
-            f"password in it, has one with scheme {parts.scheme!r} and host {parts.hostname!r}."
+            f"Connection {CONNECTION} should have a host like https://server/v1, without user, "
+            f"password or query in it, has one with scheme {parts.scheme!r} and host {parts.hostname!r}."
         )
     return url.rstrip("/")
 

@@ -109,6 +109,17 @@ def test_people_are_shown_questions_places_and_what_comes_next(command, capsys):
     assert "Evaluations ask the 10 accepted ones" in capsys.readouterr().out
 
 
+def test_an_api_that_goes_down_leaves_a_receipt_of_what_was_paid(command, api, monkeypatch):
+    for name, value in (
+        api.environment(tries=1) | {"RAG_CHAT_MODEL": "openai:stand-in-chat"}
+    ).items():
+        monkeypatch.setenv(name, value)
+    api.control(faults=["", *["503"] * 9], chat=['{"questions": []}'])
+    status, answer = command("golden", "generate")
+    assert (status, answer["set_aside"], answer["open"], bool(answer["stopped"])) == (1, 0, 9, True)
+    assert float(answer["cost_usd"]) > 0
+
+
 def test_a_model_that_is_configured_is_priced_and_needs_approval(command, monkeypatch):
     endpoint = {"conn_type": "openai", "host": "http://127.0.0.1:1/v1", "password": "x",
                 "extra": {"tokenizer": "words", "tries": 1}}  # fmt: skip

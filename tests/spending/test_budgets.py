@@ -21,7 +21,7 @@ from include.commands.ingest import plan, sync
 from include.commands.main import main
 from include.commands.reembed import reembed, target
 from include.commands.state import status
-from include.errors import ApprovalError, BudgetError, ConfigurationError
+from include.errors import ApprovalError, BudgetError, ConfigurationError, TransientError
 from include.settings import Budgets
 from include.spending.budget import Budget
 from include.spending.caller import Caller
@@ -116,7 +116,9 @@ def golden(tmp_path) -> Path:
 
 
 COMMANDS = {
-    "reembed": lambda platform, _: reembed(target(platform, "RAG_EMBEDDER=openai:stand-in-embed@32")),
+    "reembed": lambda platform, _: reembed(
+        target(platform, "RAG_EMBEDDER=openai:stand-in-embed@32")
+    ),
     "evaluate": lambda platform, file: evaluate(platform, Evaluating(questions=file)),
     "compare-chunkers": lambda platform, file: compare(
         platform, Comparison(file, ["tokens"], tokens=(16,))
@@ -286,6 +288,20 @@ def test_a_sync_that_meets_its_budget_keeps_what_it_paid_and_the_next_goes_on(
     receipt, _ = sync(connected(**few, **budgets(run_usd="0.000001")))
     assert (receipt["reused"], receipt["embedded"], receipt["published"]) == (4, 6, 10)
     assert len(api.rows(charged=True)) == 10
+
+
+@pytest.mark.parametrize("end", ["budget", "outage"])
+def test_requests_paid_before_the_end_of_a_write_are_not_paid_again(connected, inbox, api, end):
+    """A write to the cache holds several requests; the third of five is not answered."""
+    write(inbox, 10)
+    limits = budgets(run_usd="0.0000006") if end == "budget" else {}
+    api.control(faults=["", "", *["503"] * 2] if end == "outage" else [], retry_after="0")
+    with pytest.raises(BudgetError if end == "budget" else TransientError):
+        sync(connected({"max_inputs": 2, "tries": 2}, **limits))
+    assert len(api.rows(charged=True)) == 2
+    receipt, _ = sync(connected({"max_inputs": 2}))
+    assert (receipt["reused"], receipt["embedded"]) == (4, 6)
+    assert len(api.rows(charged=True)) == 5
 
 
 def test_local_models_cost_nothing_and_need_no_connection(world, inbox):
