@@ -44,8 +44,8 @@ def forecast_versions(
 ) -> Forecast:
     """What it costs at most to answer the questions with each version and to judge the answers.
 
-    A verdict that cannot be used, and is asked for once more, is not in it. Raises
-    ConfigurationError without a chat model, and for a version that there is not.
+    Every verdict is counted as if it had to be asked for twice. Raises ConfigurationError without a
+    chat model, and for a version that there is not.
     """
     judge, most = require_judge(platform), Estimate()
     passages = _passage_tokens(platform, k)

@@ -61,12 +61,14 @@ class OpenAIChat:
     def known(self, request: ChatRequest) -> Completion | None:
         """The stored answer to the identical request, if there is one; it is in the ledger."""
         held = self._responses.get(self._key(request)) if self._responses else None
-        if not held:
+        try:
+            text, *counts = (held or {})["text"], held["input_tokens"], held["output_tokens"]
+            tokens = Tokens(*map(int, counts))
+        except (KeyError, TypeError, ValueError):  # there is none, or it is damaged
             return None
-        tokens = Tokens(int(held["input_tokens"]), int(held["output_tokens"]))
         entry = self._remote.account.record_hit(self._purpose(request), tokens)
         return Completion(
-            held["text"], self.name, "stop", tokens.input, tokens.output, Decimal(0), entry.id,
+            text, self.name, "stop", tokens.input, tokens.output, Decimal(0), entry.id,
             cached=True,
         )  # fmt: skip
 

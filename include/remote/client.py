@@ -135,6 +135,7 @@ class Client:
             httpx2.ConnectTimeout,
             httpx2.PoolTimeout,
             httpx2.UnsupportedProtocol,
+            httpx2.LocalProtocolError,
         )
         sent = not isinstance(error.__cause__, unsent)
         if not sent:

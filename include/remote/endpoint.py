@@ -75,9 +75,16 @@ def find_endpoint(deployment: Deployment) -> Endpoint:
         raise ConfigurationError(
             f"The Airflow connection {CONNECTION} has no password: put the API key there."
         )
+    key = found.password or "none"
+    if not key.isascii() or not key.isprintable() or " " in key:
+        # Without a look at what is sent, this would seem to be a broken connection.
+        raise ConfigurationError(
+            f"The password of connection {CONNECTION} should be a key of printable ASCII characters, "
+            f"has {len(key)}, one of them a space, a line end or no ASCII: enter it again."
+        )
     return Endpoint(
         base_url=url,
-        key=found.password or "none",
+        key=key,
         provider=str(extra.get("provider", "openai")),
         timeout=_number(extra, "timeout", 60.0, 0.05, 3_600),
         tries=int(_number(extra, "tries", 6, 1, 100)),

@@ -159,7 +159,8 @@ class Account:
             tokens=replace(most, counted=True),
             cost_usd=self.prices.cost(purpose.provider, purpose.model, most, at),
             retry=retry,
-            budgeted=self.budget.is_set,
+            budgeted=self.budget.counts_days,
+            run_budgeted=self.budget.counts_runs,
         )
         self._set_aside(entry)
         self.ledger.write(entry)

@@ -44,9 +44,9 @@ class Scope:
     since: date
     run: str | None = None
 
-    def covers(self, entry: Entry) -> bool:
-        """Whether the call counts here."""
-        return entry.caller.run == self.run if self.run is not None else True
+    def has_counted(self, entry: Entry) -> bool:
+        """Whether the call was counted here before it was made."""
+        return entry.budgeted if self.run is None else entry.run_budgeted
 
 
 @dataclass(slots=True)
@@ -79,9 +79,14 @@ class Budget:
         self._known: dict[str, tuple[Decimal, Decimal]] = {}
 
     @property
-    def is_set(self) -> bool:
-        """Whether there is a limit at all."""
-        return self._limits.daily_usd is not None or self._limits.run_usd is not None
+    def counts_days(self) -> bool:
+        """Whether days have a limit."""
+        return self._limits.daily_usd is not None
+
+    @property
+    def counts_runs(self) -> bool:
+        """Whether runs have one."""
+        return self._limits.run_usd is not None
 
     def reserve(self, entry: Entry) -> None:
         """Sets the entry's cost aside in every budget, once. Raises BudgetError, with none changed."""
@@ -164,10 +169,10 @@ class Budget:
     def _from_ledger(self, scope: Scope) -> tuple[Decimal, Decimal]:
         """What the ledger knows of the scope: calls that were counted here, and others."""
         if scope.path not in self._known:
-            entries = [each for each in self._ledger.entries(scope.since) if scope.covers(each)]
+            entries = list(self._ledger.entries(scope.since, run=scope.run))
             self._known[scope.path] = (
-                total(each for each in entries if each.budgeted),
-                total(each for each in entries if not each.budgeted),
+                total(each for each in entries if scope.has_counted(each)),
+                total(each for each in entries if not scope.has_counted(each)),
             )
         return self._known[scope.path]
 

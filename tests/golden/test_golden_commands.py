@@ -133,7 +133,7 @@ def test_a_model_that_is_configured_is_priced_and_needs_approval(command, monkey
         monkeypatch.setenv(name, value)
     status, said = command("golden", "generate")
     assert status == 1
-    assert "Asking about 10 passages costs up to 8 USD" in said
-    status, answer = command("golden", "generate", "--approve-usd", "8")
-    assert (status, answer["kept"], answer["estimated_cost_usd"]) == (1, 0, "8")
+    assert "Asking about 10 passages costs up to 24 USD" in said
+    status, answer = command("golden", "generate", "--approve-usd", "24")
+    assert (status, answer["kept"], answer["estimated_cost_usd"]) == (1, 0, "24")
     assert answer["stopped"]

@@ -134,7 +134,7 @@ def test_the_budget_of_a_run_holds_for_every_command_that_is_one(
     first = {"RAG_EMBEDDER": "fake:32"} if command == "reembed" else {}
     sync(connected(**first))
     calls = len(api.rows())
-    with pytest.raises(BudgetError, match="run_usd of .*cli-"):
+    with pytest.raises(BudgetError, match=r"run_usd of .*cli-"):
         COMMANDS[command](connected(**first, **budgets(run_usd="0")), golden(tmp_path))
     assert len(api.rows()) == calls
 
@@ -153,6 +153,33 @@ def test_what_was_spent_while_no_budget_was_set_counts(connected):
     platform = connected(**budgets(daily_usd=FIVE_CALLS))
     platform.embedder.embed_query("word")
     with pytest.raises(BudgetError):
+        platform.embedder.embed_query("word")
+
+
+def test_what_only_the_budget_of_a_run_has_counted_counts_for_the_day(connected):
+    """The Variable had both budgets, then that of runs alone, and has both again."""
+    both = budgets(daily_usd=FIVE_CALLS, run_usd="1")
+    connected(**both).embedder.embed_query("word")
+    between = connected(**budgets(run_usd="1"))
+    between.caller = Caller(run="r")
+    for _ in range(3):
+        between.embedder.embed_query("word")
+    platform = connected(**both)
+    platform.embedder.embed_query("word")
+    with pytest.raises(BudgetError, match="daily_usd"):
+        platform.embedder.embed_query("word")
+
+
+def test_what_only_the_budget_of_the_day_has_counted_counts_for_a_run(connected):
+    for limits in ({"run_usd": FIVE_CALLS}, {"daily_usd": "1"}):
+        platform = connected(**budgets(**limits))
+        platform.caller = Caller(run="r")
+        for _ in range(2):
+            platform.embedder.embed_query("word")
+    platform = connected(**budgets(run_usd=FIVE_CALLS))
+    platform.caller = Caller(run="r")
+    platform.embedder.embed_query("word")
+    with pytest.raises(BudgetError, match="run_usd of r"):
         platform.embedder.embed_query("word")
 
 

@@ -48,6 +48,19 @@ def test_an_identical_request_is_asked_once_and_the_hit_is_free(connected, api):
 
 
 @pytest.mark.parametrize(
+    "kept", ["[]", '{"expires": "x"}', '{"expires": 9e12, "value": [1]}',
+             '{"expires": 9e12, "value": {"text": "first", "input_tokens": "many"}}'],
+)  # fmt: skip
+def test_a_stored_answer_that_is_damaged_is_asked_for_again(connected, api, kept):
+    platform = connected(**ONE)
+    platform.chat_model.complete(ASK)
+    (path,) = platform.lake.objects.list("responses/")
+    platform.lake.objects.write(path, kept.encode())
+    assert not connected(**ONE).chat_model.complete(ASK).cached
+    assert connected(**ONE).chat_model.complete(ASK).cached
+
+
+@pytest.mark.parametrize(
     "other",
     [
         ChatRequest([Message("user", "one two four")], ASK.prompt),

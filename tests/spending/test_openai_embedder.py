@@ -214,6 +214,9 @@ def test_a_missing_connection_says_what_to_create(connected):
         ({"conn_type": "openai"}, "has no password"),
         ({"conn_type": "openai", "password": "k", "host": "http://u:p@h/v1"}, "without user"),
         ({"conn_type": "openai", "password": "k", "host": "http://h/v1?key=k"}, "or query in it"),
+        ({"conn_type": "openai", "password": "sk-1234567\n"}, "a key of .* has 11"),
+        ({"conn_type": "openai", "password": "sk-1 234567"}, "a key of"),
+        ({"conn_type": "openai", "password": "sk-1234\u2013567"}, "a key of"),
         ({"conn_type": "openai", "password": "k", "extra": {"timeout": 0}}, "timeout from"),
         (
             {"conn_type": "openai", "password": "k", "extra": {"timout": 1}},
@@ -223,5 +226,6 @@ def test_a_missing_connection_says_what_to_create(connected):
 )
 def test_an_impossible_connection_is_told(connected, connection, expected):
     platform = connected(AIRFLOW_CONN_OPENAI_DEFAULT=json.dumps(connection))
-    with pytest.raises(ConfigurationError, match=expected):
+    with pytest.raises(ConfigurationError, match=expected) as caught:
         find_endpoint(platform.deployment)
+    assert "sk-1" not in str(caught.value)
