@@ -80,8 +80,9 @@ class Segments:
                 data = b"".join(dict.fromkeys(each for _, lines in segments for each in lines))
                 whole = f"{self._folder}/{day}/merged-{digest(self._folder, data)[:16]}.jsonl"
                 self._objects.write(whole, data)
-                for path, _ in segments:
-                    if path != whole:
+                for path, lines in segments:
+                    # What was written meanwhile stays for the next time.
+                    if path != whole and _lines(self._objects.read(path)) == lines:
                         self._objects.delete(path)
                 merged += len(segments)
         return merged

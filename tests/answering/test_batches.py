@@ -16,6 +16,7 @@ from include.commands.main import main
 from include.erasure import Erasing
 from include.erasure import erase as erase_document
 from include.errors import TransientError
+from tests.standin.redis_server import redis_server
 
 CHAT = {"RAG_EMBEDDER": "fake:32", "RAG_CHAT_MODEL": "openai:stand-in-chat"}
 ASKING = Asking(3, rescued=IN_BATCHES)
@@ -199,6 +200,19 @@ def test_an_answer_that_was_on_its_way_during_an_erasure_goes_too(filled, api, i
     receipt = erase_document((inbox / "retry.md").as_uri(), within, now=datetime.now(UTC))
     assert (receipt.is_clean, [objects.read(path) for path in late]) == (True, [None, None])
     assert (receipt.removed["traces/"], receipt.removed["responses/"]) == (2, 2)
+
+
+def test_an_erasure_forgets_answers_where_they_were_kept_before_there_was_redis(
+    filled, inbox, tmp_path
+):
+    platform = filled(RAG_SEMANTIC_CACHE="0.95")
+    run(platform, "one", "Which retries failing calls?\n")
+    kept = [*platform.lake.objects.list("responses/"), *platform.lake.objects.list("similar/")]
+    assert len(kept) == 2
+    (inbox / "retry.md").unlink()
+    with redis_server(tmp_path) as url:
+        erase(filled(RAG_REDIS_URL=url), (inbox / "retry.md").as_uri(), settle_seconds=0)
+    assert [platform.lake.objects.read(path) for path in kept] == [None, None]
 
 
 def test_the_command_answers_a_file_and_says_what_is_open(

@@ -174,3 +174,32 @@ def test_maintenance_merges_old_days_only(world):
     assert len(list(platform.lake.objects.list("ledger/"))) == 5
     ledger = Ledger(platform.lake.objects)
     assert len(list(ledger.entries(ledger.days()[0]))) == 6
+
+
+class Interleaved(LocalObjects):
+    """A folder in which somebody does something right after the segments of a day were brought together."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def write(self, path: str, data: bytes) -> str:
+        written = super().write(path, data)
+        if "/merged-" in path:
+            self.meanwhile()
+        return written
+
+
+def test_what_is_written_while_a_day_is_merged_is_not_deleted(tmp_path):
+    """A batch that is settled days later, in a segment that was listed already."""
+    objects = Interleaved(tmp_path)
+    writer, other = Ledger(objects), Ledger(objects)
+    calls = [entry() for _ in range(3)]
+    writer.write(calls[0])
+    other.write(calls[1])
+    objects.meanwhile = lambda: writer.write(calls[2])
+    other.merge(DAY.date() + timedelta(days=1))
+    assert {each.id for each in other.entries(DAY.date(), DAY.date())} == {
+        each.id for each in calls
+    }
+    objects.meanwhile = lambda: None
+    other.merge(DAY.date() + timedelta(days=1))
+    assert len(list(objects.list("ledger/"))) == 1
