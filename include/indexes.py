@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import warn
 from include.retrieval.search import Searcher
-from include.storage.registry import Index
+from include.storage.index_entries import Index
 from include.wiring import Platform
 
 if TYPE_CHECKING:
-    from include.storage.registry import Index
+    from include.storage.index_entries import Index
 
 
 def of_values(platform: Platform, values: Mapping[str, str]) -> Platform:

@@ -96,7 +96,7 @@ def embed_batch(planned: Json, batch: Json) -> Json:
 def publish_filled(planned: Json) -> Json:
     """Publishes the share into the index and records how it stands."""
     from include.stages.fill import accepted_share, publish_share
-    from include.stages.prepare import Prepared
+    from include.stages.prepared import Prepared
 
     platform, artifacts = _of(planned)
     prepared = load(Prepared, artifacts.read_json("prepared"))

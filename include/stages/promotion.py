@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from include.errors import ConfigurationError, GateError
 from include.observability.log import stage
 from include.stages.coverage import coverage
-from include.storage.registry import Index, Registry
+from include.storage.index_entries import Index
+from include.storage.registry import Registry
 from include.storage.tables import Tables
 from include.vectorstore.protocol import VectorStore
 
