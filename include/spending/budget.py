@@ -4,69 +4,26 @@ A budget is an object of the lake changed by compare-and-set, so that all worker
 counts the most that each call in flight can cost; a call that might exceed it is not made. A
 call whose process died keeps its reservation: nobody knows whether it was charged. What was
 called while no budget was set is taken from the ledger, once in each process.
-
-Every change may be repeated: a store can say that a write failed which it has done. What is set
-aside is known by the call's id, and of what is counted at once the last changes are remembered.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, date, timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
-from functools import partial
 
 from include.documents import digest
-from include.errors import BudgetError, CommitConflictError, LakeError, TransientError
+from include.errors import BudgetError, CommitConflictError, TransientError
 from include.settings import Budgets
+from include.spending.count import Count, Scope
 from include.spending.entries import Entry
 from include.spending.ledger import Ledger, total
 from include.storage.objects import ObjectStore
 
 _LONGEST_RUN = timedelta(days=2)
 _PATIENCE_SECONDS = 30.0
-_REMEMBERED = 64
-"""Changes that others may make before a change of one's own cannot be repeated any more."""
-_ZERO = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """One budget: the object that counts it, its limit, and whose calls it covers."""
-
-    path: str
-    name: str
-    limit: Decimal
-    since: date
-    run: str | None = None
-
-    def has_counted(self, entry: Entry) -> bool:
-        """Whether the call was counted here before it was made."""
-        return entry.budgeted if self.run is None else entry.run_budgeted
-
-
-@dataclass(slots=True)
-class _Count:
-    """What a budget's object holds; `done` names the last changes that were counted at once."""
-
-    spent: Decimal = _ZERO
-    unbudgeted: Decimal = _ZERO
-    reserved: dict[str, Decimal] = field(default_factory=dict)
-    done: list[str] = field(default_factory=list)
-
-    @property
-    def used(self) -> Decimal:
-        return self.spent + self.unbudgeted + sum(self.reserved.values(), _ZERO)
-
-    def add_once(self, change: str, amount: Decimal) -> None:
-        """Counts the amount as spent, unless this very change was counted already."""
-        if change not in self.done:
-            self.spent += amount
-            self.done = [change, *self.done][:_REMEMBERED]
 
 
 class Budget:
@@ -90,14 +47,14 @@ class Budget:
 
     def reserve(self, entry: Entry) -> None:
         """Sets the entry's cost aside in every budget, once. Raises BudgetError, with none changed."""
-        self._in_every(entry, _reserve, lambda count: count.reserved.pop(entry.id, None))
+        self._in_every(entry, Count.reserve, Count.release)
 
     def begin(self, entry: Entry) -> None:
         """Counts the most that a call of this process can cost, as if it were spent.
 
         May be repeated before the call. Raises BudgetError, with no budget changed.
         """
-        self._in_every(entry, _begin, partial(_take_back, entry))
+        self._in_every(entry, Count.begin, Count.take_back)
 
     def end(self, entry: Entry, counted: Decimal) -> None:
         """Counts what the call cost instead of that; writes nothing where it is the same.
@@ -105,28 +62,28 @@ class Budget:
         May be repeated.
         """
         if entry.cost_usd != counted:
-            change, amount = f"end {entry.id}", entry.cost_usd - counted
+            difference = entry.cost_usd - counted
             for scope in self._scopes(entry):
-                self._change(scope, lambda count: count.add_once(change, amount), settles=True)
+                self._change(scope, lambda count: count.end(entry, difference), settles=True)
 
     def settle(self, entry: Entry) -> None:
         """Replaces what was set aside by what the call cost; a repetition changes nothing."""
         for scope in self._scopes(entry):
-            self._change(scope, lambda count: _settle(count, entry))
+            self._change(scope, lambda count: count.settle(entry))
 
     def _in_every(
         self,
         entry: Entry,
-        change: Callable[[Entry, Scope, _Count], None],
-        undo: Callable[[_Count], object],
+        change: Callable[[Count, Entry, Scope], None],
+        undo: Callable[[Count, Entry], None],
     ) -> None:
         held: list[Scope] = []
         for scope in self._scopes(entry):
             try:
-                self._change(scope, partial(change, entry, scope))
+                self._change(scope, lambda count, scope=scope: change(count, entry, scope))
             except BudgetError:
                 for each in held:
-                    self._change(each, undo)
+                    self._change(each, lambda count: undo(count, entry))
                 raise
             held.append(scope)
 
@@ -143,7 +100,7 @@ class Budget:
         return scopes
 
     def _change(
-        self, scope: Scope, change: Callable[[_Count], object], *, settles: bool = False
+        self, scope: Scope, change: Callable[[Count], None], *, settles: bool = False
     ) -> None:
         began, tries, unclear = time.monotonic(), 0, False
         while True:
@@ -153,11 +110,11 @@ class Budget:
                 if settles:
                     return
             budgeted, unbudgeted = self._from_ledger(scope)
-            count = _parse(stored.data, scope.path) if stored else _Count(spent=budgeted)
+            count = Count.read(stored.data, scope.path) if stored else Count(spent=budgeted)
             count.unbudgeted = max(count.unbudgeted, unbudgeted)
             change(count)
             try:
-                self._objects.write_if(scope.path, _dump(count), stored.etag if stored else None)
+                self._objects.write_if(scope.path, count.written(), stored.etag if stored else None)
                 return
             except TransientError as error:
                 lost = isinstance(error, CommitConflictError)  # else it may have been done
@@ -175,60 +132,3 @@ class Budget:
                 total(each for each in entries if not scope.has_counted(each)),
             )
         return self._known[scope.path]
-
-
-def _reserve(entry: Entry, scope: Scope, count: _Count) -> None:
-    if entry.id in count.reserved:
-        return
-    _require(count, entry, scope)
-    count.reserved[entry.id] = entry.cost_usd
-
-
-def _begin(entry: Entry, scope: Scope, count: _Count) -> None:
-    if _begun(entry) not in count.done:
-        _require(count, entry, scope)
-        count.add_once(_begun(entry), entry.cost_usd)
-
-
-def _take_back(entry: Entry, count: _Count) -> None:
-    if _begun(entry) in count.done:
-        count.done.remove(_begun(entry))
-        count.spent -= entry.cost_usd
-
-
-def _begun(entry: Entry) -> str:
-    return f"begin {entry.id}"
-
-
-def _require(count: _Count, entry: Entry, scope: Scope) -> None:
-    if count.used + entry.cost_usd > scope.limit:
-        raise BudgetError(
-            f"The budget {scope.name} is {scope.limit} USD; {count.used:f} USD are spent or set "
-            f"aside, and the next call may cost {entry.cost_usd:f}. It was not made. Everything "
-            f"paid for is kept: a run after the budget is renewed or raised (Variable "
-            f"rag_budgets) goes on where this one stopped."
-        )
-
-
-def _settle(count: _Count, entry: Entry) -> None:
-    if count.reserved.pop(entry.id, None) is not None:
-        count.spent += entry.cost_usd
-
-
-def _parse(data: bytes, path: str) -> _Count:
-    try:
-        held = json.loads(data)
-        reserved = {name: Decimal(cost) for name, cost in held["reserved"].items()}
-        done = [str(each) for each in held.get("done", ())]  # older counts have none
-        return _Count(Decimal(held["spent"]), Decimal(held["unbudgeted"]), reserved, done)
-    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
-        raise LakeError(
-            f"{path} should hold what a budget has counted, is {data[:80]!r}: delete it, and it is "
-            f"counted again from the ledger."
-        ) from None
-
-
-def _dump(count: _Count) -> bytes:
-    reserved = {name: f"{cost:f}" for name, cost in count.reserved.items()}
-    held = {"spent": f"{count.spent:f}", "unbudgeted": f"{count.unbudgeted:f}"}
-    return json.dumps(held | {"reserved": reserved, "done": count.done}).encode()
