@@ -183,9 +183,9 @@ class _Kept:
         answer, question = trace.answer, trace.question
         if not (self._has_model and answer.model == EXTRACTIVE and answer.problems):
             made = answer.prompt
-            prompt = (made["version"], made["hash"]) if made else self._prompt(question)
+            named = (str(made["version"]), str(made["hash"])) if made else self._prompt(question)
             body = json.dumps({"trace_id": trace.trace_id}).encode()
-            self._platform.lake.objects.write(self._path(question, prompt), body)
+            self._platform.lake.objects.write(self._path(question, named), body)
         self._artifacts.write_json(_of_run(question), trace.trace_id)
 
     @property

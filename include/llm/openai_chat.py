@@ -60,10 +60,10 @@ class OpenAIChat:
 
     def known(self, request: ChatRequest) -> Completion | None:
         """The stored answer to the identical request, if there is one; it is in the ledger."""
-        held = self._responses.get(self._key(request)) if self._responses else None
+        held = (self._responses.get(self._key(request)) if self._responses else None) or {}
         try:
-            text, *counts = (held or {})["text"], held["input_tokens"], held["output_tokens"]
-            tokens = Tokens(*map(int, counts))
+            text = str(held["text"])
+            tokens = Tokens(int(held["input_tokens"]), int(held["output_tokens"]))
         except (KeyError, TypeError, ValueError):  # there is none, or it is damaged
             return None
         entry = self._remote.account.record_hit(self._purpose(request), tokens)

@@ -24,6 +24,7 @@ from include.storage.objects import ObjectStore
 
 _LONGEST_RUN = timedelta(days=2)
 _PATIENCE_SECONDS = 30.0
+Change = Callable[[Count, Scope], None]
 
 
 class Budget:
@@ -47,14 +48,22 @@ class Budget:
 
     def reserve(self, entry: Entry) -> None:
         """Sets the entry's cost aside in every budget, once. Raises BudgetError, with none changed."""
-        self._in_every(entry, Count.reserve, Count.release)
+        self._in_every(
+            entry,
+            lambda count, scope: count.reserve(entry, scope),
+            lambda count, _: count.release(entry),
+        )
 
     def begin(self, entry: Entry) -> None:
         """Counts the most that a call of this process can cost, as if it were spent.
 
         May be repeated before the call. Raises BudgetError, with no budget changed.
         """
-        self._in_every(entry, Count.begin, Count.take_back)
+        self._in_every(
+            entry,
+            lambda count, scope: count.begin(entry, scope),
+            lambda count, _: count.take_back(entry),
+        )
 
     def end(self, entry: Entry, counted: Decimal) -> None:
         """Counts what the call cost instead of that; writes nothing where it is the same.
@@ -64,26 +73,21 @@ class Budget:
         if entry.cost_usd != counted:
             difference = entry.cost_usd - counted
             for scope in self._scopes(entry):
-                self._change(scope, lambda count: count.end(entry, difference), settles=True)
+                self._change(scope, lambda count, _: count.end(entry, difference), settles=True)
 
     def settle(self, entry: Entry) -> None:
         """Replaces what was set aside by what the call cost; a repetition changes nothing."""
         for scope in self._scopes(entry):
-            self._change(scope, lambda count: count.settle(entry))
+            self._change(scope, lambda count, _: count.settle(entry))
 
-    def _in_every(
-        self,
-        entry: Entry,
-        change: Callable[[Count, Entry, Scope], None],
-        undo: Callable[[Count, Entry], None],
-    ) -> None:
+    def _in_every(self, entry: Entry, change: Change, undo: Change) -> None:
         held: list[Scope] = []
         for scope in self._scopes(entry):
             try:
-                self._change(scope, lambda count, scope=scope: change(count, entry, scope))
+                self._change(scope, change)
             except BudgetError:
                 for each in held:
-                    self._change(each, lambda count: undo(count, entry))
+                    self._change(each, undo)
                 raise
             held.append(scope)
 
@@ -99,9 +103,7 @@ class Budget:
             scopes.append(Scope(path, f"run_usd of {run}", self._limits.run_usd, since, run))
         return scopes
 
-    def _change(
-        self, scope: Scope, change: Callable[[Count], None], *, settles: bool = False
-    ) -> None:
+    def _change(self, scope: Scope, change: Change, *, settles: bool = False) -> None:
         began, tries, unclear = time.monotonic(), 0, False
         while True:
             stored = self._objects.read(scope.path)
@@ -112,7 +114,7 @@ class Budget:
             budgeted, unbudgeted = self._from_ledger(scope)
             count = Count.read(stored.data, scope.path) if stored else Count(spent=budgeted)
             count.unbudgeted = max(count.unbudgeted, unbudgeted)
-            change(count)
+            change(count, scope)
             try:
                 self._objects.write_if(scope.path, count.written(), stored.etag if stored else None)
                 return
