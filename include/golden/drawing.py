@@ -86,7 +86,7 @@ def request(prompt: Prompt, row: Json, tokens: int = OUTPUT_TOKENS) -> ChatReque
     rendered = prompt.render(values | {"count": PER_PASSAGE})
     return ChatRequest(
         chat_messages(rendered), named(rendered), max_output_tokens=tokens,
-        operation=PROMPT, document=row["document_id"],
+        operation=PROMPT, document=row["document_id"], fresh=bool(row["before"]),
     )  # fmt: skip
 
 

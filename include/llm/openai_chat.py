@@ -76,7 +76,7 @@ class OpenAIChat:
         self, request: ChatRequest, *, tries: int | None = None, heard: Heard | None = None
     ) -> Completion:
         """The answer: a stored one, or the model's."""
-        stored = self.known(request)
+        stored = None if request.fresh else self.known(request)
         if stored:
             if heard:
                 heard(stored.text)

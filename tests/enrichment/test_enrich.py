@@ -118,6 +118,14 @@ def test_a_bad_reply_is_asked_for_once_more_then_set_aside(at, api, chat, faults
     assert enrich(at(), most=10, again=True)[0]["accepted"] == 1
 
 
+def test_what_was_set_aside_is_asked_again_although_its_replies_are_kept(at, api):
+    kept = {"RAG_RESPONSE_CACHE_SECONDS": "86400"}
+    api.control(chat=["no json", "{still none", said()])
+    assert enrich(at(**kept), most=10)[0]["set_aside"] == 1
+    assert enrich(at(**kept), most=10, again=True)[0]["accepted"] == 1
+    assert len(api.rows()) == 3
+
+
 def test_neighbours_of_a_bad_text_are_described_and_a_second_reply_may_be_good(at, api, inbox):
     (inbox / "two.txt").write_text("Another document, about something else entirely.\n")
     sync(at())

@@ -172,12 +172,12 @@ def test_a_bad_reply_is_asked_for_once_more_then_set_aside_and_tried_again_only_
     at, api, chat, faults, reason
 ):
     api.control(chat=chat, faults=faults)
-    _, done = run(at(), most=1)
+    _, done = run(at(RAG_RESPONSE_CACHE_SECONDS="86400"), most=1)
     assert (done.set_aside, done.kept, len(api.rows())) == (1, 0, 2)
     assert at().tables.golden_passages.read(["reason"])["reason"][0].startswith(reason)
     run(at(), api, good)
     assert len(api.rows()) == 4
-    work, done = run(at(), api, good, again=True)
+    work, done = run(at(RAG_RESPONSE_CACHE_SECONDS="86400"), api, good, again=True)
     assert (work.passages, done.kept, done.known) == (1, 1, 0)
 
 
