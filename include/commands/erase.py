@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from include.documents import Block, text_hash
 from include.erasure import Erasing
@@ -48,6 +49,7 @@ def erase(
     """
     if not uri.strip():
         raise ConfigurationError("erase needs the uri of a document, is ''; `search` shows uris.")
+    _refuse_sources_inside(platform)
     found = place(uri, platform.reading(may_embed=False))
     if found.is_there and not switches.ignore_source:
         raise ConfigurationError(
@@ -85,6 +87,17 @@ def _questions(platform: Platform) -> list[Questions]:
 
     before = [LakeQuestions(platform.lake.objects)] if platform.settings.redis_url else []
     return [platform.questions, *before]
+
+
+def _refuse_sources_inside(platform: Platform) -> None:
+    """Old versions of whatever lies below the lake are deleted: those of documents must not be."""
+    lake = platform.settings.lake_uri
+    inside = [uri for uri in platform.settings.source.uris if unquote(uri).startswith(f"{lake}/")]
+    if inside and platform.lake.files.keeps_versions():
+        raise ConfigurationError(
+            f"erase deletes every old version below RAG_LAKE_URI ({lake}), and the source {inside[0]} "
+            f"lies there: give the lake a prefix of its own. Nothing was erased."
+        )
 
 
 def _sentences(platform: Platform) -> Derived:
