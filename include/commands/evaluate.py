@@ -12,6 +12,7 @@ from include.golden.drift import DAYS
 from include.judging import Asked as Judging
 from include.judging import golden_questions, judge
 from include.retrieval.search import Mode
+from include.spending.caller import Caller
 from include.wiring import Platform, new_run_id
 
 Json = dict[str, Any]
@@ -45,6 +46,8 @@ def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
         raise ConfigurationError("evaluate takes --against or --baseline, not both.")
     if asked.traffic_days < 1:
         raise ConfigurationError(f"--traffic-days should be >= 1, is {asked.traffic_days}.")
+    run_id = new_run_id()
+    platform.caller = Caller(run=run_id, task="evaluate")
     platform.live_index()
     questions = golden_questions(platform, asked.questions)
     if not questions:
@@ -61,7 +64,7 @@ def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
         traffic_days=asked.traffic_days,
         options=asked.options,
     )
-    judged = judge(platform, questions, judging, new_run_id())
+    judged = judge(platform, questions, judging, run_id)
     answer = judged.as_json()
     if asked.report:
         write_page(asked.report, judged.html)

@@ -12,6 +12,7 @@ from include.commands.progress import bar
 from include.commands.state import indexes
 from include.errors import ConfigurationError
 from include.indexes import of_values, read_values
+from include.spending.caller import Caller
 from include.stages import promotion
 from include.stages.coverage import Interval, days
 from include.stages.fill import Filled, begin, prepare_share, record_coverage, share
@@ -62,6 +63,7 @@ def reembed(platform: Platform, within: Interval | None = None, *, batch_api: bo
     _refuse_live(platform)
     filler = platform.batch_filler if batch_api else platform.filler
     run_id = f"reembed-{new_run_id()}"
+    platform.caller = Caller(run=run_id, task="reembed")
     artifacts = platform.artifacts(run_id)
     destination = platform.destination
     begin(destination, run_id, datetime.now(UTC))

@@ -109,6 +109,17 @@ def test_people_are_shown_questions_places_and_what_comes_next(command, capsys):
     assert "Evaluations ask the 10 accepted ones" in capsys.readouterr().out
 
 
+def test_an_api_that_goes_down_leaves_a_receipt_of_what_was_paid(command, api, monkeypatch):
+    for name, value in (
+        api.environment(tries=1) | {"RAG_CHAT_MODEL": "openai:stand-in-chat"}
+    ).items():
+        monkeypatch.setenv(name, value)
+    api.control(faults=["", *["503"] * 9], chat=['{"questions": []}'])
+    status, answer = command("golden", "generate")
+    assert (status, answer["set_aside"], answer["open"], bool(answer["stopped"])) == (1, 0, 9, True)
+    assert float(answer["cost_usd"]) > 0
+
+
 def test_a_model_that_is_configured_is_priced_and_needs_approval(command, monkeypatch):
     endpoint = {"conn_type": "openai", "host": "http://127.0.0.1:1/v1", "password": "x",
                 "extra": {"tokenizer": "words", "tries": 1}}  # fmt: skip
@@ -122,7 +133,7 @@ def test_a_model_that_is_configured_is_priced_and_needs_approval(command, monkey
         monkeypatch.setenv(name, value)
     status, said = command("golden", "generate")
     assert status == 1
-    assert "Asking about 10 passages costs up to 8 USD" in said
-    status, answer = command("golden", "generate", "--approve-usd", "8")
-    assert (status, answer["kept"], answer["estimated_cost_usd"]) == (1, 0, "8")
+    assert "Asking about 10 passages costs up to 24 USD" in said
+    status, answer = command("golden", "generate", "--approve-usd", "24")
+    assert (status, answer["kept"], answer["estimated_cost_usd"]) == (1, 0, "24")
     assert answer["stopped"]
