@@ -6,6 +6,7 @@ rollback is one write, too. A person may overrule the gate; who and why is kept 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from include.errors import ConfigurationError, GateError
 from include.observability.log import stage
 from include.stages.coverage import coverage
-from include.storage.registry import Index, Registry
+from include.storage.registry import Index, Registry, values_of
 from include.storage.tables import Tables
 from include.vectorstore.protocol import VectorStore
 
@@ -41,10 +42,10 @@ def promote(
         if index.state == "building":
             raise ConfigurationError(
                 f"Index {index.name!r} is still being built: {index.missing} documents are "
-                f"missing. Fill it first: `python -m include reembed`, or backfill reembed_corpus."
+                f"missing. {_fill(index, registry)}"
             )
         if index.state == "candidate":
-            _require_complete(index, tables, store)
+            _require_complete(index, registry, tables, store)
             if not request.overrule:
                 require_passed(index)
         promotion = {
@@ -77,11 +78,22 @@ def reasons(evaluation: Mapping[str, object]) -> str:
     return " ".join(map(str, found)) if isinstance(found, list | tuple) else "no reason was given."
 
 
-def _require_complete(index: Index, tables: Tables, store: VectorStore) -> None:
+def _require_complete(index: Index, registry: Registry, tables: Tables, store: VectorStore) -> None:
     found = coverage(tables, store, index.name)
     if not found.complete:
         raise GateError(
             f"Index {index.name!r} lacks {len(found.missing)} of {found.documents} documents and "
-            f"holds {len(found.surplus)} that are gone: an ingestion has just changed them. Fill it "
-            f"once more: `python -m include reembed`, or trigger reembed_corpus."
+            f"holds {len(found.surplus)} that are gone: an ingestion has just changed them. "
+            f"{_fill(index, registry)}"
         )
+
+
+def _fill(index: Index, registry: Registry) -> str:
+    """How it is filled: the target is what differs from the live index."""
+    live = registry.live()
+    own, of_live = values_of(index), values_of(live) if live else {}
+    differs = [f"{name}={own[name]}" for name in own if own[name] != of_live.get(name)]
+    return (
+        f"Fill it first: `python -m include reembed --target {shlex.quote(shlex.join(differs))}`, or trigger "
+        f"reembed_corpus with this target."
+    )
