@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from include.errors import ConfigurationError, GateError
 from include.observability.log import stage
 from include.stages.coverage import coverage
-from include.storage.registry import Index, Registry, values_of
+from include.storage.registry import Entries, Index, Registry, values_of
 from include.storage.tables import Tables
 from include.vectorstore.protocol import VectorStore
 
@@ -34,8 +34,9 @@ def promote(
     """Makes a candidate live, or the previous index again; returns it.
 
     Raises ConfigurationError for an index that is unknown, still being built or retired, GateError
-    for a candidate that lacks documents, was not evaluated, or was refused. Only the last two can
-    be overruled: an incomplete index would make documents disappear.
+    for a candidate that lacks documents, was refused, or was not evaluated beside the index that is
+    live at the moment of the switch. All but the first can be overruled: an incomplete index would
+    make documents disappear.
     """
     index = registry.get(request.index)
     with stage("promote", index=index.name, by=request.by, overruled=bool(request.overrule)):
@@ -46,24 +47,34 @@ def promote(
             )
         if index.state == "candidate":
             _require_complete(index, registry, tables, store)
-            if not request.overrule:
-                require_passed(index)
         promotion = {
             "by": request.by,
             "at": now.astimezone(UTC).isoformat(),
             "overruled": request.overrule,
         }
-        registry.promote(index.name, promotion)
+
+        def allowed(entries: Entries) -> None:
+            candidate = entries.get(index.name)
+            if candidate.state == "candidate" and not request.overrule:
+                require_passed(candidate, entries.in_state("live"))
+
+        registry.promote(index.name, promotion, check=allowed)
     return registry.get(index.name)
 
 
-def require_passed(index: Index) -> None:
-    """Raises GateError unless the index's last evaluation, if there is one, passed."""
+def require_passed(index: Index, live: Index | None) -> None:
+    """Raises GateError unless the index's last evaluation passed, beside what is live."""
+    evaluate = (
+        f"Run `python -m include evaluate --index {index.name} --against live`, or "
+        f"evaluate_retrieval in Airflow; or overrule this with a reason."
+    )
     if index.evaluation is None:
+        raise GateError(f"Index {index.name!r} was never evaluated. {evaluate}")
+    against = index.evaluation.get("against")
+    if live and against != live.name:
         raise GateError(
-            f"Index {index.name!r} was never evaluated. Run `python -m include evaluate --index "
-            f"{index.name} --against live`, or evaluate_retrieval in Airflow; or overrule this with "
-            f"a reason."
+            f"Index {index.name!r} was held against {against!r} when it was evaluated; now "
+            f"{live.name!r} is live. {evaluate}"
         )
     if index.evaluation.get("verdict") != "pass":
         raise GateError(
