@@ -46,7 +46,7 @@ def add_commands(add: Add) -> None:
         metavar="LIST",
         help="also measure fewer dimensions and bits, as in @256,int8,@256+int8 (default: the usual)",
     )
-    report = add("report", _report, _show_report, "Take the page of an evaluation out of the lake.")
+    report = add("report", _report, _show_report, "Save the page of an evaluation, or of a gate.")
     report.add_argument(
         "name",
         nargs="?",

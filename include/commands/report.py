@@ -1,4 +1,4 @@
-"""`report`: the page of an evaluation, taken out of the lake, for a browser to open."""
+"""`report`: a page that a run left in the lake, taken out for a browser to open."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ Json = dict[str, Any]
 def report(platform: Platform, name: str = "", out: Path | None = None) -> Json:
     """Writes the page to a file, called as the page is unless `out` says how.
 
-    `name` is a run, the address of a page, or an index, whose latest evaluation it is; "" is the
-    latest of all.
+    `name` is the run of an evaluation, or an index, whose latest evaluation it is, or the address of
+    any page in the lake; "" is the latest evaluation of all.
     """
-    page = _page(platform, name)
-    stored = platform.lake.objects.read(f"evaluations/{page}.html")
-    if stored is None:
+    files, uri = platform.lake.files, _address(platform, name)
+    page = files.read(files.path(uri))
+    if page is None:
         raise ConfigurationError(
             f"There is no page of an evaluation {name!r}: name its run or its address as Airflow or "
             f"`evaluate` told it, or an index. An erasure removes pages that name its document; "
             f"`python -m include evaluate` makes a new one."
         )
-    out = out or Path(f"{page}.html")
-    write_page(out, stored.data.decode(), "--out")
-    return {"report": platform.lake.files.uri(f"evaluations/{page}.html"), "out": str(out)}
+    out = out or Path(uri.rpartition("/")[2])
+    write_page(out, page.decode(), "--out")
+    return {"report": uri, "out": str(out)}
 
 
 def shown(answer: Json) -> str:
@@ -37,14 +37,16 @@ def shown(answer: Json) -> str:
     return f"{answer['out']} is {answer['report']}: open it in a browser."
 
 
-def _page(platform: Platform, name: str) -> str:
-    """What the page is called in the lake, without its ending."""
-    if name.endswith(".html"):
-        return Path(name).stem
+def _address(platform: Platform, name: str) -> str:
+    """Where the page is in the lake, if it is there."""
+    if "://" in name and name.endswith(".html"):
+        root = platform.lake.files.uri("-").removesuffix("-")
+        if not name.startswith(root) or ".." in name.split("/"):
+            raise ConfigurationError(f"A page should be in this lake, {root}; {name!r} is not.")
+        return name
     made = platform.tables.evaluations.read(["id", "at", "index"]).sort("at", "id")
     of_index = made.filter(made["index"] == name) if name else made
-    if of_index.height:
-        return path_name(of_index["id"][-1])
-    if not name:
+    if not (name or of_index.height):
         raise ConfigurationError("Nothing was evaluated yet: run `python -m include evaluate`.")
-    return path_name(name)
+    run_id = of_index["id"][-1] if of_index.height else name
+    return platform.lake.files.uri(f"evaluations/{path_name(run_id)}.html")

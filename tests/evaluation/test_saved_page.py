@@ -44,6 +44,21 @@ def test_the_file_is_called_as_the_page_is(judged, world, tmp_path, monkeypatch)
     assert out.name == local_path(judged[0].report).name
 
 
+def test_the_page_of_a_gate_is_saved_by_its_address(judged, world, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_id = world().registry.last_sync()["run_id"]
+    gate = world().artifacts(run_id).write_text("gate.html", "<p>Refused.</p>")
+    assert report(world(), gate) == {"report": gate, "out": "gate.html"}
+    assert Path("gate.html").read_text() == "<p>Refused.</p>"
+
+
+@pytest.mark.parametrize("place", ["other.html", "lake/../other.html"])
+def test_a_page_outside_of_the_lake_is_not_read(judged, world, tmp_path, place):
+    (tmp_path / "other.html").write_text("x")
+    with pytest.raises(ConfigurationError, match="A page should be in this lake"):
+        report(world(), f"{tmp_path.as_uri()}/{place}", tmp_path / "page.html")
+
+
 @pytest.mark.parametrize("name", ["none/such", "../registry.json", "file:///etc/passwd"])
 def test_a_page_that_is_not_there_is_told_by_name(judged, world, tmp_path, name):
     with pytest.raises(ConfigurationError, match=f"no page of an evaluation {name!r}"):
