@@ -50,10 +50,10 @@ test: install-dev
 	@$(VENV) -m pytest -n $(WORKERS) --dist loadfile -q -m "not slow and not faults" $(or $(TESTS),tests)
 
 test-slow: install-dev
-	@$(VENV) -m pytest -q -m slow $(or $(TESTS),tests)
+	@$(VENV) -m pytest -q --timeout 3600 -m slow $(or $(TESTS),tests)
 
 test-faults: install-dev
-	@$(VENV) -m pytest -q -s -m faults $(or $(TESTS),tests/faults)
+	@$(VENV) -m pytest -q -s --timeout 3600 -m faults $(or $(TESTS),tests/faults)
 
 check: install-dev
 	@$(VENV) -m ruff format --check .

@@ -14,7 +14,7 @@ from typing import Any
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import warn
 from include.retrieval.search import Searcher
-from include.storage.registry import Index, values_of
+from include.storage.index_entries import Index, values_of
 from include.wiring import Platform
 
 

@@ -25,8 +25,8 @@ from include.golden.titles import titled_documents
 from include.indexes import of_index, searcher
 from include.retrieval.search import Mode
 from include.settings import REPOSITORY
+from include.storage.index_entries import Index
 from include.storage.lake import path_name
-from include.storage.registry import Index
 from include.wiring import Platform
 
 Json = dict[str, Any]

@@ -92,4 +92,6 @@ def test_a_conflict_is_tried_again_from_the_start_and_not_for_ever(monkeypatch):
     with pytest.raises(CommitConflictError):
         persistently(lambda: lost(100))
     assert len(calls) == 8
-    assert pauses == sorted(pauses[:2]) + sorted(pauses[2:])
+    longest = [0.2 * 2**attempt for attempt in (0, 1, *range(7))]
+    assert all(0 <= pause <= most for pause, most in zip(pauses, longest, strict=True))
+    assert len(set(pauses)) == len(pauses)  # drawn, so that two writers do not keep in step

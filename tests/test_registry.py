@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import CommitConflictError, ConfigurationError, LakeError
+from include.storage.index_entries import Entries, Index
 from include.storage.memory import MemoryObjects
 from include.storage.objects import Stored
-from include.storage.registry import Entries, Index, Registry
+from include.storage.registry import Registry
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

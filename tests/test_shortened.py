@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.documents import text_hash
-from include.embedding.cache import CachedEmbedder, EmbeddingCache, cache_rows, cache_schema
+from include.embedding.cache import EmbeddingCache, cache_rows, cache_schema
+from include.embedding.cached import CachedEmbedder
 from include.embedding.fake import FakeEmbedder
 from include.embedding.openai import openai_identity
 from include.embedding.shortened import cut, shorten, shortened, split

@@ -92,7 +92,11 @@ class Collector:
     def _keep(self, held: list[tuple[Request, Answer]]) -> None:
         if held:
             names = [name for request, _ in held for name in request.hashes]
-            self.cache.put(names, np.concatenate([answer.vectors for _, answer in held]))
+            vectors = np.concatenate([answer.vectors for _, answer in held])
+            row = dict(zip(names, range(len(names)), strict=True))
+            # Whoever collected before may have died before saying so.
+            absent = self.cache.missing(names)
+            self.cache.put(absent, vectors[[row[name] for name in absent]])
 
     def _over(self, record: Record, status: str, paid: Charge, seen: dict[str, Answer]) -> Record:
         """Settles what was set aside, then says that it is over: in this order, each repeatable."""

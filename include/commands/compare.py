@@ -16,7 +16,7 @@ from include.chunking import STRATEGIES, Chunker, Tokenizer
 from include.commands.corpus import Document, documents, parsed
 from include.commands.progress import bar
 from include.documents import text_hash
-from include.embedding.cache import CachedEmbedder
+from include.embedding.cached import CachedEmbedder
 from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray
 from include.embedding.sentences import EmbeddedSentences
 from include.errors import ConfigurationError

@@ -14,10 +14,12 @@ from include.planning import Plan
 from include.spending.caller import Caller
 from include.stages.accepted import Accepted, Checked
 from include.stages.batch import ToEmbed, batch
+from include.stages.changes import Changes
 from include.stages.check import check
-from include.stages.detect import Changes, detect
+from include.stages.detect import detect
 from include.stages.embed import embed
-from include.stages.prepare import Prepared, prepare
+from include.stages.prepare import prepare
+from include.stages.prepared import Prepared
 from include.stages.publish import publish
 from include.storage.artifacts import Artifacts
 from include.wiring import Platform, new_run_id

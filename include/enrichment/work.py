@@ -21,7 +21,6 @@ from include.observability.log import stage
 from include.prompts.library import Prompt
 from include.stages.enriched import stale
 from include.storage.artifacts import Artifacts
-from include.storage.conflicts import persistently
 from include.wiring import Platform
 
 Json = dict[str, Any]
@@ -127,21 +126,17 @@ def waiting(platform: Platform, most: int) -> list[Json]:
 
 def decide(platform: Platform, decisions: Sequence[tuple[str, bool]], by: str) -> int:
     """Accepts or rejects descriptions by name; how many of them still waited."""
-
-    def step() -> int:
-        table = platform.tables.enrichments
-        rows = table.lookup([name for name, _ in decisions]).filter(pl.col("state") == "review")
-        chosen = {name: "accepted" if yes else "rejected" for name, yes in decisions}
-        table.upsert(
-            rows.with_columns(
-                state=pl.col("name").replace_strict(chosen, return_dtype=pl.String()),
-                by=pl.lit(by),
-                at=pl.lit(datetime.now(UTC)).dt.cast_time_unit("us"),
-            )
+    table = platform.tables.enrichments
+    rows = table.lookup([name for name, _ in decisions]).filter(pl.col("state") == "review")
+    chosen = {name: "accepted" if yes else "rejected" for name, yes in decisions}
+    table.upsert(
+        rows.with_columns(
+            state=pl.col("name").replace_strict(chosen, return_dtype=pl.String()),
+            by=pl.lit(by),
+            at=pl.lit(datetime.now(UTC)).dt.cast_time_unit("us"),
         )
-        return rows.height
-
-    return persistently(step) if decisions else 0
+    )
+    return rows.height
 
 
 def to_apply(platform: Platform) -> int:

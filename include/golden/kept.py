@@ -13,7 +13,6 @@ import polars as pl
 from include.documents import digest
 from include.errors import ConfigurationError
 from include.evaluation.questions import Question
-from include.storage.conflicts import persistently
 from include.storage.tables import Tables
 
 Json = dict[str, Any]
@@ -85,20 +84,16 @@ def decide(tables: Tables, decisions: Sequence[Decision], by: str) -> int:
     Raises ConfigurationError, with nothing recorded, for a question that there is not.
     """
     chosen = {each.id: each for each in decisions}
-
-    def step() -> int:
-        rows = tables.golden.lookup(list(chosen))
-        unknown = sorted(set(chosen) - set(rows["id"]))
-        if unknown:
-            raise ConfigurationError(
-                f"There is no question {unknown[0]!r}: `python -m include golden list` shows them."
-            )
-        decided = [_decided(row, chosen[row["id"]], by) for row in rows.iter_rows(named=True)]
-        if decided:
-            tables.golden.upsert(_frame(pl.DataFrame(decided, schema=rows.schema)))
-        return len(decided)
-
-    return persistently(step)
+    rows = tables.golden.lookup(list(chosen))
+    unknown = sorted(set(chosen) - set(rows["id"]))
+    if unknown:
+        raise ConfigurationError(
+            f"There is no question {unknown[0]!r}: `python -m include golden list` shows them."
+        )
+    decided = [_decided(row, chosen[row["id"]], by) for row in rows.iter_rows(named=True)]
+    if decided:
+        tables.golden.upsert(_frame(pl.DataFrame(decided, schema=rows.schema)))
+    return len(decided)
 
 
 def accepted(tables: Tables) -> list[Question]:
@@ -120,7 +115,7 @@ def forget_undecided(tables: Tables) -> int:
     rows = tables.golden.read(["id", "document_id", "state"]).filter(pl.col("state") != ACCEPTED)
     known = tables.documents.read(["id"]).rename({"id": "document_id"})
     gone = rows.join(known, on="document_id", how="anti")["id"].to_list()
-    return persistently(lambda: tables.golden.delete(gone)).deleted
+    return tables.golden.delete(gone).deleted
 
 
 def _decided(row: Json, decision: Decision, by: str) -> Json:

@@ -20,7 +20,7 @@ from include.orchestration.skipping import skipped
 from include.wiring import Platform
 
 if TYPE_CHECKING:
-    from include.stages.detect import Changes
+    from include.stages.changes import Changes
 
 Params = Mapping[str, bool]
 
@@ -48,7 +48,7 @@ def detect_changes(*, reread: bool) -> Json:
 
 def announce_changes(changes: Json, params: Params, event: Any) -> None:
     """Emits the event with the counts and switches; skips when there is nothing to tell."""
-    from include.stages.detect import Changes
+    from include.stages.changes import Changes
 
     found = load(Changes, changes)
     if found.nothing:
@@ -63,7 +63,7 @@ def announce_changes(changes: Json, params: Params, event: Any) -> None:
 
 def sweep_source() -> Json:
     """Compares a listing with the manifest; the counts, or a skipped task when they agree."""
-    from include.stages.detect import Changes
+    from include.stages.changes import Changes
 
     found: Changes = load(Changes, detect_changes(reread=False))
     if found.nothing:
@@ -99,7 +99,7 @@ def plan_ingestion(params: Params, events: Any) -> Json:
 
 def prepare_documents(changes: Json) -> Json:
     """Reads, parses and chunks what changed."""
-    from include.stages.detect import Changes
+    from include.stages.changes import Changes
     from include.stages.prepare import prepare
 
     platform = _ingesting()
@@ -115,7 +115,7 @@ def pass_gate(prepared: Json) -> list[Json]:
     from include.stages.accepted import Accepted
     from include.stages.batch import batch
     from include.stages.check import check
-    from include.stages.prepare import Prepared
+    from include.stages.prepared import Prepared
 
     platform = _ingesting()
     artifacts = artifacts_of(platform)

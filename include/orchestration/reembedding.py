@@ -97,7 +97,7 @@ def embed_batch(planned: Json, batch: Json) -> Json:
 def publish_filled(planned: Json) -> Json:
     """Publishes the share into the index and records how it stands."""
     from include.stages.fill import accepted_share, publish_share
-    from include.stages.prepare import Prepared
+    from include.stages.prepared import Prepared
 
     platform, artifacts = _of(planned)
     prepared = load(Prepared, artifacts.read_json("prepared"))
@@ -141,7 +141,7 @@ def _target(platform: Platform, text: str) -> Platform:
     Settings that lag behind a switch name what was live once: that is not filled again.
     """
     from include.indexes import described, of_values
-    from include.storage.registry import values_of
+    from include.storage.index_entries import values_of
 
     known = platform.registry.read()
     live = known.in_state("live")

@@ -22,8 +22,8 @@ from include.serving.bodies import Chat, Question, Search
 from include.serving.readers import Reader
 from include.serving.refusals import Refusal, usage
 from include.spending.caller import Caller, acting_as
+from include.storage.index_entries import Index
 from include.storage.query_log import Outcome
-from include.storage.registry import Index
 from include.storage.sessions import Sessions
 from include.wiring import Platform
 

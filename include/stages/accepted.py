@@ -9,7 +9,7 @@ from functools import cached_property
 
 import polars as pl
 
-from include.stages.prepare import Prepared
+from include.stages.prepared import Prepared
 from include.stages.rows import CHUNKS, IDS, PREPARED, REJECTED, TOUCHED
 from include.storage.artifacts import Artifacts
 

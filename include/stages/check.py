@@ -10,7 +10,7 @@ from include.observability.log import report as log
 from include.observability.log import stage
 from include.quality.gate import Gate, GateReport
 from include.stages.accepted import Accepted, Checked
-from include.stages.prepare import Prepared
+from include.stages.prepared import Prepared
 from include.stages.record import set_aside
 from include.stages.rows import REJECTED
 from include.stages.verdict import write_verdict

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
 from include.errors import SourceError
 from include.manifest import Differ, Difference
-from include.observability.log import stage, warn
-from include.planning import withhold_deletions
+from include.observability.log import stage
+from include.stages.changes import Changes, DetectOptions, Lists, written
 from include.stages.enriched import stale
+from include.stages.interrupted import Interrupted
 from include.storage.artifacts import Artifacts
 from include.storage.source import LISTING, Source, listing_batches
 from include.storage.tables import Tables
@@ -20,75 +20,6 @@ LISTED_AT_ONCE = 50_000
 """Listed objects that are compared with the manifest at once: 30 MB of them."""
 
 STAMPS = ("id", "stamp", "sidecar_stamp")
-
-
-@dataclass(frozen=True, slots=True)
-class DetectOptions:
-    """How a run looks at the source, and the run's name.
-
-    `reread` opens every file whatever its stamp says. `allow_deletions` lifts
-    `max_delete_fraction`. `rebuild` treats every listed document as changed, for a new index.
-    """
-
-    run_id: str
-    max_delete_fraction: float
-    reread: bool = False
-    allow_deletions: bool = False
-    rebuild: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """What the index holds (`document_id, version`), where a publish may lack its record."""
-
-    versions: pl.DataFrame
-
-    def unrecorded(self, manifest: pl.DataFrame) -> pl.Series:
-        """Ids of documents that the manifest does not know: to retract, unless they come again."""
-        ids = self.versions["document_id"].unique()
-        return ids.filter(~ids.is_in(manifest["id"].implode())).sort()
-
-    def unsettled(self, manifest: pl.DataFrame) -> pl.Series:
-        """Ids of documents of which the index does not hold the version that the manifest says."""
-        held = self.versions.rename({"document_id": "id"})
-        absent = manifest.filter(pl.col("chunks") > 0).join(held, on=["id", "version"], how="anti")
-        other = held.join(manifest, on=["id", "version"], how="anti")
-        other = other.join(manifest, on="id", how="semi")
-        return pl.concat([absent["id"], other["id"]]).unique()
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """Counts of documents by class, and the URIs of the rows to work on ("" when none).
-
-    `touched` have a new stamp: the next stage tells whether content, metadata or nothing changed.
-    `held` are in quarantine, unchanged. `withheld` are gone from the source but kept until a
-    person allows so large a deletion. `max_delete_fraction` is 1 where one did. `unsettled_uri`
-    are documents to write although their content is what the manifest says, `enriched_uri` those
-    about which a chat model has filled in something since.
-    """
-
-    run_id: str
-    listed: int
-    added: int
-    touched: int
-    removed: int
-    unchanged: int
-    held: int
-    forgotten: int
-    withheld: int
-    rebuild: bool
-    max_delete_fraction: float
-    rows_uri: str
-    removed_uri: str
-    forgotten_uri: str
-    unsettled_uri: str = ""
-    enriched_uri: str = ""
-
-    @property
-    def nothing(self) -> bool:
-        """Whether source and manifest agree."""
-        return not (self.added or self.touched or self.removed or self.forgotten)
 
 
 def detect(
@@ -126,8 +57,8 @@ def detect(
         found = differ.difference()
         gone = _removed(found, manifest, quarantine, tables)
         forgotten = _forgotten(found, manifest, quarantine)
-        lists = _Lists(gone, unrecorded, forgotten, unsettled, enriched)
-        changes = _written(found, lists, manifest.height, artifacts, options)
+        lists = Lists(gone, unrecorded, forgotten, unsettled, enriched)
+        changes = written(found, lists, manifest.height, artifacts, options)
         event |= {
             name: getattr(changes, name)
             for name in ("listed", "added", "touched", "removed", "unchanged", "held", "withheld")
@@ -205,62 +136,3 @@ def _forgotten(found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFra
     files = pl.concat([*differing, manifest["file_id"].unique()])
     gone = rows.filter(~pl.col("file_id").is_in(files.implode()))["id"]
     return pl.concat([found.forgotten, gone])
-
-
-@dataclass(frozen=True, slots=True)
-class _Lists:
-    """What a difference of files does not say: `id, uri` of what is gone, and ids."""
-
-    gone: pl.DataFrame
-    unrecorded: pl.Series
-    forgotten: pl.Series
-    unsettled: pl.Series
-    enriched: pl.Series
-
-
-def _written(
-    found: Difference,
-    lists: _Lists,
-    documents: int,
-    artifacts: Artifacts,
-    options: DetectOptions,
-) -> Changes:
-    removed, forgotten = lists.gone, lists.forgotten
-    listed = found.added.height + found.touched.height + found.unchanged + found.held.height
-    fraction = 1.0 if options.allow_deletions else options.max_delete_fraction
-    withheld = 0
-    if not options.allow_deletions and withhold_deletions(
-        removed.height, total=documents, max_delete_fraction=fraction, listed=listed
-    ):
-        withheld, removed = removed.height, removed.clear()
-        warn(
-            f"{withheld} of {documents} indexed documents are gone from the source. That is "
-            f"more than max_delete_fraction {fraction} allows, so they stay "
-            f"searchable. If it is intended, run again with deletions allowed."
-        )
-    # They were never a run's to keep, so nobody has to allow it.
-    lost = lists.unrecorded.to_frame("id").with_columns(uri=pl.lit(""))
-    removed = pl.concat([removed.select("id", "uri"), lost])
-    rows = pl.concat([found.added, found.touched])
-    return Changes(
-        run_id=options.run_id,
-        listed=listed,
-        added=found.added.height,
-        touched=found.touched.height,
-        removed=removed.height,
-        unchanged=found.unchanged,
-        held=found.held.height,
-        forgotten=len(forgotten),
-        withheld=withheld,
-        rebuild=options.rebuild,
-        max_delete_fraction=fraction,
-        rows_uri=artifacts.write("changes", rows) if rows.height else "",
-        removed_uri=artifacts.write("removed", removed) if removed.height else "",
-        forgotten_uri=_ids("forgotten", forgotten, artifacts),
-        unsettled_uri=_ids("unsettled", lists.unsettled, artifacts),
-        enriched_uri=_ids("enriched", lists.enriched, artifacts),
-    )
-
-
-def _ids(name: str, ids: pl.Series, artifacts: Artifacts) -> str:
-    return artifacts.write(name, ids.to_frame("id")) if len(ids) else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from include.embedding.cache import CachedEmbedder
+from include.embedding.cached import CachedEmbedder
 from include.observability.log import stage
 from include.stages.batch import Batch
 from include.storage.artifacts import Artifacts

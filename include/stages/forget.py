@@ -15,7 +15,6 @@ import polars as pl
 
 from include.observability.log import stage
 from include.storage.claims import text_hashes
-from include.storage.conflicts import persistently
 from include.storage.history import delete_among
 from include.storage.keyed import KeyedTable
 from include.storage.lake import Lake
@@ -79,10 +78,10 @@ def _forget_unused(table: KeyedTable, needed: Callable[[], set[str]]) -> int:
     forgotten = 0
     for start in range(0, len(unused), _AT_ONCE):
         rows = table.lookup(unused[start : start + _AT_ONCE])
-        persistently(lambda rows=rows: table.delete(rows[table.key].to_list()))  # type: ignore[misc]
+        table.delete(rows[table.key].to_list())
         # A run that found a text here a moment ago, and so did not store it, has named it by now.
         again = rows.filter(pl.col(table.key).is_in(sorted(needed())))
-        persistently(lambda again=again: table.insert_missing(again))  # type: ignore[misc]
+        table.insert_missing(again)
         forgotten += rows.height - again.height
     return forgotten
 

@@ -2,60 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from urllib.parse import quote
 
 import polars as pl
 
 from include.chunking import Chunker
-from include.documents import ParsedText, Span, digest, document_id, text_hash
+from include.documents import ParsedText, Span, text_hash
 from include.errors import DocumentError, PlatformError
-from include.extraction import Extracted, media_type
-from include.metadata import ENRICHMENT, SOURCE_VERSION, document_metadata
+from include.extraction import Extracted
 from include.observability.log import report, stage, warn
-from include.parsing import require_language
 from include.planning import withhold_deletions
-from include.screening import apply_policy
-from include.stages.detect import Changes
+from include.stages.changes import Changes
+from include.stages.described import Row, described, metadata_of, rejection
 from include.stages.known import Known
-from include.stages.reading import FileRead, Reading, content_version, read_files
-from include.stages.rows import CHUNKS, IDS, PREPARED, REJECTED, TOUCHED, chunk_columns
+from include.stages.prepared import Parts, Prepared
+from include.stages.reading import FileRead, Reading, read_files
+from include.stages.rows import IDS, TOUCHED, chunk_columns
 from include.storage.artifacts import Artifacts
-from include.storage.parts import PartWriter
-from include.storage.source import PASSING_REASONS, SourceContent
 from include.storage.tables import Tables
 
-Row = dict[str, object]
 Progress = Callable[[int], None]
-
-DOCUMENTS_PER_PART = 500
-CHUNKS_PER_PART = 5_000
 
 UNPLACED = ("malformed_row", "missing_id")
 """Reasons of rows that name no document: they may be new versions of any row that is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """The URIs of this run's rows, and how many documents fell into which class.
-
-    `dropped_uri` ("" when none) lists documents that are no longer in their file of records;
-    `withheld` counts those that stay because a person has to allow so large a deletion.
-    """
-
-    changes: Changes
-    documents: tuple[str, ...]
-    chunks: tuple[str, ...]
-    touched: tuple[str, ...]
-    rejected: tuple[str, ...]
-    counts: dict[str, int]
-    dropped_uri: str = ""
-    withheld: int = 0
 
 
 def prepare(
@@ -82,7 +54,7 @@ def prepare(
     )
     with stage("prepare", run=changes.run_id) as event, ExitStack() as stack:
         known = Known(rows, gone, unsettled, tables, enriched=enriched)
-        work = _Preparation(reading, known, _Writers(artifacts, stack))
+        work = _Preparation(reading, known, Parts(artifacts, stack))
         extractor = stack.enter_context(reading.extractor())
         for file in read_files(rows.iter_rows(named=True), reading, known.content, extractor):
             work.take(file)
@@ -92,45 +64,32 @@ def prepare(
         return work.finish(changes, artifacts)
 
 
-class _Writers:
-    """The run's Parquet parts, one writer per kind of row."""
-
-    def __init__(self, artifacts: Artifacts, stack: ExitStack) -> None:
-        def writer(name: str, schema: pl.Schema, rows: int = CHUNKS_PER_PART) -> PartWriter:
-            return stack.enter_context(artifacts.parts(name, schema, rows_per_part=rows))
-
-        self.documents = writer("documents", PREPARED, DOCUMENTS_PER_PART)
-        self.chunks = writer("chunks", CHUNKS)
-        self.touched = writer("touched", TOUCHED)
-        self.rejected = writer("rejected", REJECTED)
-
-
 class _Preparation:
     """Takes files one by one and writes the rows of their documents."""
 
-    def __init__(self, reading: Reading, known: Known, writers: _Writers) -> None:
+    def __init__(self, reading: Reading, known: Known, parts: Parts) -> None:
         self.counts: Counter[str] = Counter()
         self._reading = reading
         self._known = known
-        self._writers = writers
+        self._parts = parts
         self._dropped: list[str] = []
 
     def take(self, file: FileRead) -> None:
         """Writes every document of a file, and remembers which ones it no longer holds."""
         if file.documents is None:
-            self._touch(_described(file, Extracted()))
+            self._touch(described(file, Extracted()))
             return
         seen: set[str] = set()
         accepted = 0
         for found in file.documents:
-            document = _described(file, found)
+            document = described(file, found)
             seen.add(str(document["id"]))
             accepted += self._write(document, file, found)
         if accepted:
             self._drop_missing(file, seen)
         elif all(found.record for found in file.documents):
             nothing = f"None of its {len(seen)} rows can be indexed."
-            whole = _described(file, Extracted())
+            whole = described(file, Extracted())
             self._reject(whole, file, DocumentError("no_rows", nothing))
 
     def _drop_missing(self, file: FileRead, seen: set[str]) -> None:
@@ -140,7 +99,7 @@ class _Preparation:
             self._dropped += missing
         elif missing:
             for name in missing:
-                self._touch(_described(file, Extracted()) | {"id": name})
+                self._touch(described(file, Extracted()) | {"id": name})
             warn(
                 f"{len(missing)} documents are not found in {file.row['uri']}, but some of its "
                 f"rows cannot be read: they stay searchable as they were."
@@ -148,7 +107,7 @@ class _Preparation:
 
     def finish(self, changes: Changes, artifacts: Artifacts) -> Prepared:
         """The run so far as a value, with the deletions that need nobody's leave."""
-        writers, dropped = self._writers, self._dropped
+        parts, dropped = self._parts, self._dropped
         withheld = withhold_deletions(
             changes.removed + len(dropped),
             total=self._known.total,
@@ -158,10 +117,10 @@ class _Preparation:
         ids = pl.DataFrame({"id": dropped}, schema=IDS)
         return Prepared(
             changes=changes,
-            documents=tuple(writers.documents.finish()),
-            chunks=tuple(writers.chunks.finish()),
-            touched=tuple(writers.touched.finish()),
-            rejected=tuple(writers.rejected.finish()),
+            documents=tuple(parts.documents.finish()),
+            chunks=tuple(parts.chunks.finish()),
+            touched=tuple(parts.touched.finish()),
+            rejected=tuple(parts.rejected.finish()),
             counts=dict(self.counts),
             dropped_uri=artifacts.write("dropped", ids) if dropped and not withheld else "",
             withheld=len(dropped) if withheld else 0,
@@ -193,18 +152,19 @@ class _Preparation:
             )
 
     def _reject(self, document: Row, file: FileRead, error: DocumentError) -> None:
-        self._writers.rejected.append(_rejection(document, file, error))
+        self._parts.rejected.append(rejection(document, file, error))
         self.counts["rejected"] += 1
 
     def _touch(self, document: Row) -> None:
-        self._writers.touched.append({name: document[name] for name in TOUCHED})
+        self._parts.touched.append({name: document[name] for name in TOUCHED})
         self.counts["touched"] += 1
 
     def _write_document(self, document: Row, file: FileRead, found: Extracted) -> None:
         assert found.parsed is not None
         parsed = found.parsed
         document["text_hash"] = text_hash(parsed.text)
-        self._add_metadata(document, found, file.content)
+        guessed = self._known.enrichment(str(document["text_hash"]))
+        document |= metadata_of(document, file, found=found, reading=self._reading, guessed=guessed)
         prior, change = self._known.document(str(document["id"])), self._known.classify(document)
         chunker = self._reading.chunker.of(str(document["media_type"]))
         spans = chunked(chunker, parsed)
@@ -218,51 +178,9 @@ class _Preparation:
             "pages": list(parsed.pages),
         }
         columns = chunk_columns(document, parsed, spans, chunker.id)
-        self._writers.chunks.extend(columns)
-        self._writers.documents.append(document)
+        self._parts.chunks.extend(columns)
+        self._parts.documents.append(document)
         self.counts[change] += 1
-
-    def _add_metadata(self, document: Row, found: Extracted, content: SourceContent | None) -> None:
-        """Sidecar fields win over what the file says, both over what a model filled in.
-
-        The file name is the last resort.
-        """
-        assert found.parsed is not None
-        key, policy = str(document["key"]), self._reading.rules.policy(str(document["source"]))
-        if document["released"]:
-            policy = policy.released()
-        sidecar = _sidecar_fields(content.sidecar if content else None)
-        beside = apply_policy(ParsedText("", (), "", sidecar), policy).metadata
-        guessed = dict(self._known.enrichment(str(document["text_hash"])))
-        named = guessed.pop(ENRICHMENT, None)
-        said = {name: str(guessed.pop(name, "")) for name in ("title", "language")}
-        metadata = self._merged(key, found.parsed.metadata, beside, guessed)
-        for name in (SOURCE_VERSION, ENRICHMENT):
-            metadata.pop(name, None)
-        if named:
-            metadata[ENRICHMENT] = named
-        if content and content.version:
-            metadata[SOURCE_VERSION] = content.version
-        own = metadata.get("title") or found.parsed.title or said["title"]
-        title = str(own or key.rsplit("/", 1)[-1])
-        language = str(metadata.get("language") or found.language)
-        require_language(language, policy.languages)
-        language = language or said["language"]
-        plain = json.dumps(metadata, ensure_ascii=False, sort_keys=True, default=str)
-        document |= {
-            "title": title,
-            "language": language,
-            "metadata": plain,
-            "metadata_hash": digest("metadata", title, language, plain),
-        }
-
-    def _merged(self, key: str, *layers: Mapping[str, object]) -> dict[str, object]:
-        """All layers; without what a model filled in where that makes them too large."""
-        file, sidecar, guessed = layers
-        try:
-            return document_metadata(key, file, sidecar, self._reading.metadata, guessed=guessed)
-        except DocumentError:
-            return document_metadata(key, file, sidecar, self._reading.metadata)
 
 
 def chunked(chunker: Chunker, parsed: ParsedText) -> Sequence[Span]:
@@ -278,48 +196,3 @@ def chunked(chunker: Chunker, parsed: ParsedText) -> Sequence[Span]:
         raise DocumentError(
             "chunking_failed", f"Cutting its text into chunks failed with {type(error).__name__}."
         ) from error
-
-
-def _described(file: FileRead, found: Extracted) -> Row:
-    """What is known of a document before its text is looked at."""
-    row, content = file.row, file.content
-    key, uri = str(row["key"]), str(row["uri"])
-    if found.record:
-        key, uri = f"{key}#{found.record}", f"{uri}#{quote(found.record, safe='')}"
-    version = content_version(content, found.content) if content else ""
-    return {
-        "id": document_id(str(row["source"]), key),
-        "file_id": row["id"],
-        "source": row["source"],
-        "key": key,
-        "uri": uri,
-        "size": len(found.content.encode("utf-8", "replace")) if found.record else row["size"],
-        "modified": row["modified"],
-        "stamp": content.stamp if content else row["stamp"],
-        "sidecar_stamp": content.sidecar_stamp if content else row["sidecar_stamp"],
-        "version": version,
-        "media_type": media_type(str(row["key"])) or "text/plain",
-    }
-
-
-def _sidecar_fields(sidecar: bytes | None) -> dict[str, object]:
-    if sidecar is None:
-        return {}
-    try:
-        fields = json.loads(sidecar)
-    except (ValueError, RecursionError) as error:
-        raise DocumentError("bad_sidecar", f"its .meta.json is not JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise DocumentError("bad_sidecar", "its .meta.json should hold one JSON object")
-    return fields
-
-
-def _rejection(document: Row, file: FileRead, error: DocumentError) -> Row:
-    names = ("id", "file_id", "uri", "source", "key", "sidecar_stamp", "version")
-    return {
-        **{name: document[name] for name in names},
-        "stamp": "" if error.reason in PASSING_REASONS else document["stamp"],
-        "stage": "prepare" if file.content else "read",
-        "reason": error.reason,
-        "detail": error.detail,
-    }

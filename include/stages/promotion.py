@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from include.errors import ConfigurationError, GateError
 from include.observability.log import stage
 from include.stages.coverage import coverage
-from include.storage.registry import Entries, Index, Registry, values_of
+from include.storage.index_entries import Entries, Index, values_of
+from include.storage.registry import Registry
 from include.storage.tables import Tables
 from include.vectorstore.protocol import VectorStore
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from include.observability.log import stage
-from include.storage.registry import Index, Registry
+from include.storage.index_entries import Index
+from include.storage.registry import Registry
 from include.vectorstore.protocol import VectorStore
 
 

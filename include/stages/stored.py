@@ -12,8 +12,9 @@ from include.chunking import ChunkerByMediaType
 from include.documents import Block, ParsedText
 from include.errors import LakeError
 from include.observability.log import stage
-from include.stages.detect import Changes
-from include.stages.prepare import CHUNKS_PER_PART, DOCUMENTS_PER_PART, Prepared, chunked
+from include.stages.changes import Changes
+from include.stages.prepare import chunked
+from include.stages.prepared import CHUNKS_PER_PART, DOCUMENTS_PER_PART, Prepared
 from include.stages.rows import CHUNKS, PREPARED, chunk_columns
 from include.storage.artifacts import Artifacts
 from include.storage.tables import Tables

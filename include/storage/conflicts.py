@@ -25,5 +25,6 @@ def persistently(step: Callable[[], T]) -> T:
         try:
             return step()
         except CommitConflictError:
-            time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0, 2))
+            spread = random.uniform(0, 2)  # noqa: S311 - no secret
+            time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * spread)
     return step()

@@ -86,8 +86,10 @@ def read_stable(path: str, key: str, limit_bytes: int) -> tuple[bytes, os.stat_r
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def atomic_path(target: Path, *, replace: bool = True) -> Iterator[Path]:
     """A hidden path beside `target` to write to; it becomes `target` when the block succeeds.
+
+    Without `replace`, only if there is no `target` yet.
 
     The content reaches the disk before it gets its name. A block that fails leaves `target` as it
     was and no temporary file behind. Raises LakeError when the disk refuses.
@@ -98,7 +100,12 @@ def atomic_path(target: Path) -> Iterator[Path]:
         try:
             yield temporary
             _to_disk(temporary)
-            os.replace(temporary, target)
+            if replace:
+                os.replace(temporary, target)
+            else:
+                with suppress(FileExistsError):
+                    os.link(temporary, target)
+                temporary.unlink()
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

@@ -72,6 +72,10 @@ class LakeFiles(Protocol):
         """Replaces the file; a reader never sees half."""
         ...
 
+    def write_new(self, path: str, data: bytes) -> None:
+        """Writes the file if there is none; of several writers the first one's stays."""
+        ...
+
     def write_frame(self, path: str, frame: pl.DataFrame) -> None:
         """Replaces the file by the frame as Parquet; a reader never sees half."""
         ...
@@ -166,6 +170,11 @@ class LocalFiles:
     def write(self, path: str, data: bytes) -> None:
         """Replaces the file; it is on disk when this returns."""
         with atomic_path(self._root / path) as temporary:
+            temporary.write_bytes(data)
+
+    def write_new(self, path: str, data: bytes) -> None:
+        """Writes the file if there is none, by a hard link; it is on disk when this returns."""
+        with atomic_path(self._root / path, replace=False) as temporary:
             temporary.write_bytes(data)
 
     def write_frame(self, path: str, frame: pl.DataFrame) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
+from include.errors import CommitConflictError
 from include.storage.keyed import Commit, KeyedTable
-from include.storage.lake_files import LakeFiles, open_files
-from include.storage.lance_errors import is_existing, is_missing, translated
+from include.storage.lake_files import LakeFiles, LocalFiles, open_files
+from include.storage.lance_errors import is_missing, translated
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection
@@ -25,6 +28,10 @@ __all__ = ["Commit", "KeyedTable", "LanceDatabase"]
 # As field metadata the key is part of the table's creation. Set afterwards, two processes that
 # create the table at once collide, and a merge between the two steps can store a key twice.
 _PRIMARY_KEY = {b"lance-schema:unenforced-primary-key:position": b"1"}
+
+
+def _is_version(path: str) -> bool:
+    return path.endswith(".manifest")
 
 
 class LanceDatabase:
@@ -78,18 +85,35 @@ class LanceDatabase:
         """The table of that name, made empty if missing; of several creators each succeeds."""
         at = schema.get_field_index(key)
         keyed = schema.set(at, schema.field(at).with_nullable(False).with_metadata(_PRIMARY_KEY))
-        with translated(name):
-            try:
-                return self._connection.create_table(name, schema=keyed)
-            except ValueError as error:
-                if is_existing(error):
-                    return self._connection.open_table(name)
-                raise
+        if self.open(name) is None:
+            self._place(name, keyed)
+        made = self.open(name)
+        if made is None:  # a bucket may refuse a write beside another one that then fails
+            raise CommitConflictError(f"Table {name!r} in {self.uri} was not made. Try again.")
+        return made
 
     def drop(self, name: str) -> None:
         """Deletes the table and its files; does nothing when there is none."""
         with translated(name):
             self._connection.drop_table(name, ignore_missing=True)
+
+    def _place(self, name: str, schema: pa.Schema) -> None:
+        """Makes an empty table elsewhere and puts its first version in place by one conditional write.
+
+        Of lancedb's own creators each commits an empty version, over rows that others have
+        committed meanwhile: of eight processes that began a table at once rows were lost in one
+        try of twenty.
+        """
+        import lancedb
+
+        with tempfile.TemporaryDirectory() as folder, translated(name):
+            lancedb.connect(folder).create_table(name, schema=schema)
+            made = LocalFiles(Path(folder))
+            paths = [each.path for each in made.list()]
+            # Transactions first: the version names its own.
+            for path in sorted(paths, key=_is_version):
+                if _is_version(path) or "/_transactions/" in path:
+                    self.files.write_new(path, made.read(path) or b"")
 
     @property
     def _connection(self) -> DBConnection:

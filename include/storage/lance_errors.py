@@ -35,11 +35,6 @@ def is_missing(error: ValueError) -> bool:
     return "was not found" in str(error)
 
 
-def is_existing(error: ValueError) -> bool:
-    """Whether lancedb could not create the table because there is one."""
-    return "already exists" in str(error)
-
-
 def _meaning(error: Exception, subject: str) -> PlatformError:
     # After the message comes the place in lance's source, which says nothing to a user.
     text = str(error).partition(", /")[0].partition("\n")[0]

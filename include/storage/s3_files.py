@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from include.errors import LakeError
+from include.errors import CommitConflictError, LakeError
 from include.storage.lake_files import BLOCK, LakeFile
 from include.storage.s3_client import S3Access
 from include.storage.s3_errors import ABSENT, code, translated
+from include.storage.s3_objects import S3Objects
 from include.storage.s3_place import S3Place
 
 if TYPE_CHECKING:
@@ -98,6 +100,11 @@ class S3Files:
         """Replaces the object."""
         with translated(self.uri(path)):
             self._client.put_object(**self._at(path), Body=data)
+
+    def write_new(self, path: str, data: bytes) -> None:
+        """Writes the object if there is none, by the store's conditional write."""
+        with suppress(CommitConflictError):
+            S3Objects(self._place, self._access).write_if(path, data, None)
 
     def write_frame(self, path: str, frame: pl.DataFrame) -> None:
         """Replaces the object by the frame as Parquet, made in memory: a part is bounded."""

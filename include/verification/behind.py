@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from include.stages.detect import Changes
+from include.stages.changes import Changes
 from include.storage.artifacts import Artifacts
 from include.verification.problems import Finding
 

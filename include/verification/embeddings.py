@@ -43,8 +43,8 @@ class Cached:
 
     @property
     def sound(self) -> pl.DataFrame:
-        """The rows that can be trusted, one for each text."""
-        return self.rows.filter("sound").unique("text_hash", keep="last")
+        """The rows that can be trusted, one for each text: the one that readers are given."""
+        return self.rows.filter("sound").unique("text_hash", keep="first", maintain_order=True)
 
     @property
     def bad(self) -> pl.DataFrame:

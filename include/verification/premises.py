@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from include.storage.index_entries import Index
 from include.storage.lake import Lake
 from include.storage.lance import LanceDatabase
-from include.storage.registry import Index, Registry
+from include.storage.registry import Registry
 from include.storage.tables import Tables
 from include.vectorstore.protocol import VectorStore
 

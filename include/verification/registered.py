@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from include.documents import digest
-from include.storage.registry import Entries, Index
+from include.storage.index_entries import Entries, Index
 from include.storage.scans import Scan
 from include.verification.embeddings import Cached
 from include.verification.marks import mark_documents

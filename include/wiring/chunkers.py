@@ -52,7 +52,7 @@ class Chunkers(Models):
         )
 
     def _refuse_unknown_media_types(self) -> None:
-        from include.parsing.dispatch import FORMATS
+        from include.parsing.formats import FORMATS
 
         known = sorted({each.media_type for each in FORMATS})
         for media_type, _ in self.settings.chunking.by_media_type:

@@ -13,7 +13,8 @@ from include.wiring.stores import Stores
 
 if TYPE_CHECKING:
     from include.chunking import Tokenizer
-    from include.embedding.cache import CachedEmbedder, EmbeddingCache
+    from include.embedding.cache import EmbeddingCache
+    from include.embedding.cached import CachedEmbedder
     from include.embedding.models import ModelFolder
     from include.embedding.protocol import Embedder
     from include.llm.protocol import ChatModel
@@ -210,7 +211,7 @@ class Models(Stores):
 
     def cached_embedder(self, on_progress: Callable[[int], None] | None = None) -> CachedEmbedder:
         """The embedder behind its cache; `on_progress` gets the number of texts done."""
-        from include.embedding.cache import CachedEmbedder
+        from include.embedding.cached import CachedEmbedder
 
         return CachedEmbedder(
             self.embedder,
@@ -222,7 +223,8 @@ class Models(Stores):
     @cached_property
     def query_embedder(self) -> CachedEmbedder:
         """Embeds queries through a cache of their own, which goes with the log of queries."""
-        from include.embedding.cache import CachedEmbedder, EmbeddingCache
+        from include.embedding.cache import EmbeddingCache
+        from include.embedding.cached import CachedEmbedder
         from include.embedding.queries import TABLES, QueryEmbedder
         from include.embedding.shortened import shorten, whole
 

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from include.filters import Scope
     from include.retrieval.distinct import Distinct
     from include.stages.by_batch import ByBatch
-    from include.stages.detect import DetectOptions, Interrupted
-    from include.stages.fill import Filler
+    from include.stages.changes import DetectOptions
+    from include.stages.destination import Destination
+    from include.stages.filling import Filler
+    from include.stages.interrupted import Interrupted
     from include.stages.maintain import Upkeep
-    from include.stages.publish import Destination
-    from include.storage.registry import Index
+    from include.storage.index_entries import Index
     from include.verification.behind import Listing
     from include.verification.premises import Premises
 
@@ -57,7 +58,7 @@ class Platform(Chunkers):
 
     def detect_options(self, run_id: str, **switches: bool) -> DetectOptions:
         """The switches of a run (`reread`, `allow_deletions`, `rebuild`) and its thresholds."""
-        from include.stages.detect import DetectOptions
+        from include.stages.changes import DetectOptions
 
         fraction = self.settings.budgets.max_delete_fraction
         return DetectOptions(run_id=run_id, max_delete_fraction=fraction, **switches)
@@ -68,7 +69,7 @@ class Platform(Chunkers):
         An index that is filled again may hold what was removed while another one was live; so may
         one to which somebody switched.
         """
-        from include.stages.detect import Interrupted
+        from include.stages.interrupted import Interrupted
 
         last = self.registry.last_sync()
         switched = last is not None and last["index"] != self.index_name
@@ -88,7 +89,7 @@ class Platform(Chunkers):
     @cached_property
     def destination(self) -> Destination:
         """Where runs are published to."""
-        from include.stages.publish import Destination
+        from include.stages.destination import Destination
 
         identity = self.embedder.identity
         return Destination(
@@ -108,7 +109,7 @@ class Platform(Chunkers):
     @cached_property
     def filler(self) -> Filler:
         """What fills the configured index from stored texts."""
-        from include.stages.fill import Filler
+        from include.stages.filling import Filler
 
         return Filler(
             destination=self.destination,
@@ -187,7 +188,7 @@ class Platform(Chunkers):
         )
 
     def _configured_index(self) -> Index:
-        from include.storage.registry import Index
+        from include.storage.index_entries import Index
 
         identity = self.embedder.identity
         return Index(

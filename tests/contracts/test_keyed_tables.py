@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -112,6 +115,71 @@ def test_rows_of_many_megabytes_are_one_commit(database: LanceDatabase) -> None:
     assert table.read().sort("id").equals(written.sort("id"))
 
 
+@pytest.mark.parametrize("others", [0, 600])
+def test_of_rows_appended_twice_the_first_counts_and_compaction_keeps_it(
+    table: KeyedTable, others: int
+) -> None:
+    more = {f"x{n}": n for n in range(others)}
+    table.append(rows(a=1, b=2, **more))
+    table.append(rows(b=20, c=3))
+    table.append(rows(c=30, d=4, b=200))
+    for _ in range(2):
+        for columns in (["id", "n"], ["n", "id"]):
+            found = table.lookup([*"abcd", *more], columns).select("id", "n")
+            assert dict(found.iter_rows()) == {"a": 1, "b": 2, "c": 3, "d": 4} | more
+        assert sorted(table.lookup(["b", *more], ["id"])["id"]) == sorted(["b", *more])
+        assert sorted(table.lookup(["b", "c"], ["n"])["n"]) == [2, 3]
+        table.optimize(timedelta(days=7))
+    assert content(table) == {"a": 1, "b": 2, "c": 3, "d": 4} | more
+    assert table.delete(["b"]).deleted == 1
+    assert table.lookup(["b"]).is_empty()
+
+
+def test_two_compactions_at_once_leave_one_row_of_each_key(database: LanceDatabase) -> None:
+    names = [f"k{n}" for n in range(40)]
+    for round_ in range(4):
+        table = database.table(f"twice{round_}", SCHEMA, "id")
+        for n in range(5):
+            table.append(rows(**dict.fromkeys(names, n)))
+
+        def compact(table: KeyedTable = table) -> None:
+            with suppress(CommitConflictError):
+                table.optimize()
+
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(compact) for _ in range(4)]:
+                done.result()
+        table.optimize()
+        assert content(table) == dict.fromkeys(names, 0)
+
+
+def test_of_creators_at_once_one_makes_the_table_and_the_others_open_it(
+    database: LanceDatabase,
+) -> None:
+    for round_ in range(4):
+        name, together = f"made{round_}", Barrier(8)
+
+        def create(_: int, name: str = name, together: Barrier = together) -> int:
+            own = LanceDatabase(database.uri)
+            together.wait(60)
+            return own.table(name, SCHEMA, "id").create().version
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(create, range(8))) == {1}
+
+
+def test_writers_that_append_to_a_new_table_at_once_lose_no_row(database: LanceDatabase) -> None:
+    for round_ in range(8):
+        name = f"new{round_}"
+
+        def append(n: int, name: str = name) -> None:
+            LanceDatabase(database.uri).table(name, SCHEMA, "id").append(rows(**{f"k{n}": n}))
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(append, range(8)))
+        assert content(database.table(name, SCHEMA, "id")) == {f"k{n}": n for n in range(8)}
+
+
 def test_insert_missing_leaves_existing_rows_alone(table: KeyedTable) -> None:
     table.upsert(rows(a=1))
     assert table.insert_missing(rows(a=9, b=2)).inserted == 1
@@ -183,6 +251,57 @@ def test_writers_of_the_same_keys_replace_each_other_without_duplicates(table: K
         list(pool.map(write, range(8)))
     assert table.read()["id"].n_unique() == table.count() == 50
     assert table.read()["n"].n_unique() == 1
+
+
+class Contended(LanceDatabase):
+    """Another writer comes first the next `times` times that anything is to be written."""
+
+    times = 0
+
+    def open(self, name: str) -> Any:
+        table = super().open(name)
+        return table and Losing(self, table)
+
+
+class Losing:
+    """A lancedb handle whose writer may come second."""
+
+    def __init__(self, database: Contended, table: Any) -> None:
+        self._database = database
+        self._table = table
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("merge_insert", "delete") and self._database.times:
+            self._database.times -= 1
+            raise RuntimeError("lance error: Retryable commit conflict for version 3")
+        return getattr(self._table, name)
+
+
+@pytest.mark.parametrize(
+    ("write", "after"),
+    [
+        (lambda table: table.upsert(rows(a=2)), {"a": 2, "b": 1}),
+        (lambda table: table.replace(rows(a=2), ["b"]), {"a": 2}),
+        (lambda table: table.insert_missing(rows(a=2, c=2)), {"a": 1, "b": 1, "c": 2}),
+        (lambda table: table.delete(["a", "c"]), {"b": 1}),
+        (lambda table: table.replace(rows(), ["a"]), {"b": 1}),
+    ],
+)
+def test_a_write_that_lost_a_race_is_made_again_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Any, after: dict[str, int]
+) -> None:
+    monkeypatch.setattr("include.storage.conflicts.time.sleep", lambda _: None)
+    database = Contended(str(tmp_path))
+    table = database.table("numbers", SCHEMA, "id")
+    table.upsert(rows(a=1, b=1))
+    database.times = 100
+    with pytest.raises(CommitConflictError, match="'numbers'"):
+        write(table)
+    assert 100 - database.times == 8  # once by itself, and by no caller around it again
+    assert content(table) == {"a": 1, "b": 1}
+    database.times = 3
+    write(table)
+    assert content(table) == after
 
 
 def test_another_process_sees_every_commit_at_once(table: KeyedTable) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from include.commands.ingest import plan, sync
 from include.commands.query import search, searcher
@@ -52,28 +52,13 @@ def platform(world: World) -> Platform:
 @contextmanager
 def answering(choice: str) -> Iterator[list[dict[str, Any]]]:
     """Answers the first question as Airflow's API does; gives what was asked."""
-    from airflow.models.hitl import HITLDetail
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.triggers.base import TriggerEvent
-    from airflow.utils.session import create_session
-
     asked: list[dict[str, Any]] = []
     over = threading.Event()
 
     def answer() -> None:
-        while not over.is_set() and not asked:
-            time.sleep(0.2)
-            with create_session() as session:
-                for found in session.query(HITLDetail).filter(HITLDetail.responded_at.is_(None)):
-                    task = session.get(TaskInstance, found.ti_id)
-                    if task.state != "awaiting_input":
-                        continue
-                    found.chosen_options, found.params_input = [choice], {}
-                    found.responded_at = datetime.now(UTC)
-                    found.responded_by = {"id": "1", "name": "ada"}
-                    session.flush()
-                    resume(TriggerEvent(found.as_resume_event_payload()), task, session)
-                    asked.append({"subject": found.subject, "body": found.body})
+        while not asked and not over.wait(0.2):
+            with suppress(OperationalError):  # SQLite has one writer at a time, and the run writes
+                asked.extend(answered(choice))
 
     thread = threading.Thread(target=answer)
     thread.start()
@@ -82,6 +67,28 @@ def answering(choice: str) -> Iterator[list[dict[str, Any]]]:
     finally:
         over.set()
         thread.join()
+
+
+def answered(choice: str) -> list[dict[str, Any]]:
+    """What was asked, when the answer is stored."""
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.triggers.base import TriggerEvent
+    from airflow.utils.session import create_session
+
+    asked = []
+    with create_session() as session:
+        for found in session.query(HITLDetail).filter(HITLDetail.responded_at.is_(None)):
+            task = session.get(TaskInstance, found.ti_id)
+            if task.state != "awaiting_input":
+                continue
+            found.chosen_options, found.params_input = [choice], {}
+            found.responded_at = datetime.now(UTC)
+            found.responded_by = {"id": "1", "name": "ada"}
+            session.flush()
+            resume(TriggerEvent(found.as_resume_event_payload()), task, session)
+            asked.append({"subject": found.subject, "body": found.body})
+    return asked
 
 
 def resume(event: Any, task: Any, session: Any) -> None:

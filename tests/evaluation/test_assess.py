@@ -14,7 +14,7 @@ from include.commands.evaluate import Asked, evaluate
 from include.commands.ingest import Switches, sync
 from include.errors import ConfigurationError
 from include.evaluation.history import trend
-from include.storage.registry import Index
+from include.storage.index_entries import Index
 from include.storage.scans import Scan
 from include.vectorstore.protocol import chunk_schema
 

@@ -52,7 +52,7 @@ BREAKAGES = {
         [KILLS, "tests/stages/test_interrupted.py"],
     ),
     "no cache": Breakage(
-        "include/embedding/cache.py",
+        "include/embedding/cached.py",
         "        self._cache.put(hashes, vectors)\n",
         "        self._later = [*getattr(self, '_later', []), (hashes, vectors)]\n"
         "        if len(hashes) < self._batch_texts:\n"
@@ -60,18 +60,16 @@ BREAKAGES = {
         [f"{FAULTS}::test_a_failed_request_ends_the_run_with_a_sentence_and_costs_one_batch"],
     ),
     "unchecked vectors": Breakage(
-        "include/embedding/cache.py",
+        "include/embedding/cached.py",
         "not np.isfinite(vectors).all()",
         "False",
         [f"{FAULTS}::test_a_failed_request_ends_the_run_with_a_sentence_and_costs_one_batch"],
     ),
     "delete, then insert": Breakage(
         "include/storage/keyed.py",
-        "        table = self.open() or self.create()\n        with translated(self.name):\n"
-        "            merge = table.merge_insert(self.key).when_matched_update_all()\n",
+        "        return self._merged(merge)\n",
         "        self.delete([*stale, *source[self.key].to_pylist()])\n"
-        "        table = self.open() or self.create()\n        with translated(self.name):\n"
-        "            merge = table.merge_insert(self.key).when_matched_update_all()\n",
+        "        return self._merged(merge)\n",
         [f"{KILLS}::test_killed_at_random_moments_a_run_converges"],
     ),
     "no lease": Breakage(
@@ -81,13 +79,16 @@ BREAKAGES = {
         [f"{CONCURRENCY}::test_three_syncs_at_once_all_succeed_and_give_one_index"],
     ),
     "a bad document empties what was there": Breakage(
-        "include/stages/publish.py",
+        "include/stages/commit.py",
         '[*accepted.documents["id"], *accepted.removed]',
         '[*accepted.documents["id"], *accepted.removed, *accepted.rejected["id"]]',
         [PROMISES],
     ),
     "deletes without asking": Breakage(
-        "include/stages/detect.py", "if not options.allow_deletions and", "if False and", [PROMISES]
+        "include/stages/changes.py",
+        "if not options.allow_deletions and",
+        "if False and",
+        [PROMISES],
     ),
     "spans one off": Breakage(
         "include/stages/rows.py",

@@ -15,7 +15,7 @@ with warnings.catch_warnings():
         "great_expectations.render.renderer",
         "great_expectations.render.view",
         "include.commands.ingest",
-        "include.embedding.cache",
+        "include.embedding.cached",
         "include.embedding.fake",
         "include.extraction",
         "include.quality.record",

@@ -26,7 +26,7 @@ from include.documents import text_hash
 from include.embedding.cache import cache_rows
 from include.embedding.fake import FakeEmbedder
 from include.settings import REPOSITORY, Settings
-from include.storage.registry import Entries, Index
+from include.storage.index_entries import Entries, Index
 from include.verification.problems import KINDS, NOTES
 from include.wiring import Platform
 
