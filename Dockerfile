@@ -27,5 +27,4 @@ ENV PYTHONPATH=/opt/rag \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/rag/dags \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/rag/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \
-    AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST='[{"name": "rag", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": "/opt/rag"}}]' \
-    AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False
+    AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST='[{"name": "rag", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": "/opt/rag"}}]'

@@ -31,7 +31,7 @@ class ObjectEvent:
 
     @property
     def uri(self) -> str:
-        """The object, as sources name it."""
+        """The object, its key as it is; sources percent-encode theirs."""
         return f"s3://{self.bucket}/{self.key}"
 
 
@@ -69,9 +69,9 @@ def newest(events: Iterable[ObjectEvent]) -> dict[str, ObjectEvent]:
     return found
 
 
-def within(event: ObjectEvent, sources: Iterable[str]) -> bool:
-    """Whether the object lies in one of the sources, given as URIs without a trailing slash."""
-    return any(event.uri.startswith(source + "/") for source in sources)
+def within(event: ObjectEvent, places: Iterable[tuple[str, str]]) -> bool:
+    """Whether the object lies in one of the places, each a bucket and the beginning of its keys."""
+    return any(event.bucket == bucket and event.key.startswith(prefix) for bucket, prefix in places)
 
 
 def _age(event: ObjectEvent) -> tuple[str, int]:

@@ -63,7 +63,8 @@ class PrefixTrigger(BaseEventTrigger):
     """Fires when the listing of a bucket's prefix is another than at its last event.
 
     `places` are pairs of bucket and prefix. What it remembers, in the asset's state store, is one
-    digest of all keys, etags and sizes: it notices removals too. Its very first look fires.
+    digest of all keys, etags and sizes: it notices removals too. Its very first look fires, and so
+    does the first one when that cannot be read.
     """
 
     def __init__(self, places: list[list[str]], aws_conn_id: str, seconds: float) -> None:
@@ -80,22 +81,27 @@ class PrefixTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Lists for ever; a bucket that does not answer is asked again."""
         store: Any = self.asset_state_store
+        seen = await _tried(self, lambda: store.aget("listing", default=""))
         while True:
             listed = await _patiently(self, self._listed)
-            seen = await store.aget("listing", default="")
             if listed and listed["digest"] != seen:
                 yield TriggerEvent({"objects": listed["objects"]})
                 # Afterwards: a triggerer that dies in between fires twice instead of never.
-                await store.aset("listing", listed["digest"])
+                seen = listed["digest"]
+                await _tried(self, lambda digest=seen: store.aset("listing", digest))
             await asyncio.sleep(self.seconds)
 
     def _listed(self) -> dict[str, Any]:
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-        client = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
+        hook = S3Hook(aws_conn_id=self.aws_conn_id)
+        client, extra = hook.get_conn(), hook.conn_config.extra_config.get("extra_args") or {}
+        payer = {name: extra[name] for name in ("RequestPayer",) if name in extra}
         total, objects = hashlib.sha256(), 0
         for bucket, prefix in self.places:
-            pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            pages = client.get_paginator("list_objects_v2").paginate(
+                Bucket=bucket, Prefix=prefix, **payer
+            )
             for held in (each for page in pages for each in page.get("Contents", ())):
                 total.update(repr((bucket, held["Key"], held["ETag"], held["Size"])).encode("utf-8", "surrogatepass"))  # fmt: skip
                 objects += 1
@@ -103,9 +109,14 @@ class PrefixTrigger(BaseEventTrigger):
 
 
 async def _patiently(trigger: BaseEventTrigger, ask: Any) -> Any:
-    """What the store answers; None, and a warning in the triggerer's log, when it does not."""
+    """What the store answers, asked in a thread; None, and a warning, when it does not."""
+    return await _tried(trigger, lambda: asyncio.to_thread(ask))
+
+
+async def _tried(trigger: BaseEventTrigger, ask: Any) -> Any:
+    """What is answered; None, and a warning in the triggerer's log, when nothing is."""
     try:
-        return await asyncio.to_thread(ask)
+        return await ask()
     except Exception as error:  # noqa: BLE001 - a trigger that raises is started again at once, for ever
         trigger.log.warning("Cannot look for new objects, trying again: %s", error)
         return None

@@ -87,9 +87,10 @@ def test_the_longer_sequencer_does_not_win_by_its_length():
 
 
 def test_a_prefix_ends_at_a_slash():
-    assert within(ObjectEvent("b", "docs/a", "created"), ["s3://b/docs"])
-    assert not within(ObjectEvent("b", "docs2/a", "created"), ["s3://b/docs"])
-    assert within(ObjectEvent("b", "any", "created"), ["s3://b"])
+    assert within(ObjectEvent("b", "docs/a", "created"), [("b", "docs/")])
+    assert not within(ObjectEvent("b", "docs2/a", "created"), [("b", "docs/")])
+    assert not within(ObjectEvent("other", "docs/a", "created"), [("b", "docs/")])
+    assert within(ObjectEvent("b", "any", "created"), [("b", "")])
 
 
 @given(st.text(min_size=1).filter(lambda key: key.isprintable()))

@@ -49,6 +49,8 @@ def test_an_empty_environment_gives_the_documented_defaults():
         ("RAG_SOURCE_URI", "data/inbox", "file:///absolute/path"),
         ("RAG_SOURCE_URI", "file:///a file:///a", "twice"),
         ("RAG_LAKE_URI", "file:///a file:///b", "one URI"),
+        ("RAG_LAKE_URI", "S3://bucket/lake", "s3://bucket/prefix"),
+        ("RAG_SOURCE_URI", "FILE:///docs", "file:///absolute/path"),
         ("RAG_MAX_MAPPED_TASKS", "0", "from 1"),
         ("AIRFLOW_VAR_RAG_BUDGETS", "[1]", "JSON object"),
         ("RAG_LANGUAGES", "en,de", "separated by spaces, like en de"),
@@ -203,6 +205,23 @@ def test_a_key_that_cannot_be_used_is_told_without_the_key(value, expected):
         Settings.from_environment({"RAG_API_KEYS": value})
     assert "0123456789" not in str(told.value)
     assert "RAG_API_KEYS" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("short-0123", "at least 16"),
+        ("good-0123456789ab|hr", "letters"),
+        ("same-0123456789a", "both"),
+    ],
+)
+def test_a_metrics_key_that_cannot_be_used_is_told_without_the_key(value, expected):
+    keys = {"RAG_API_KEYS": "same-0123456789a|hr"}
+    assert Settings.from_environment(keys).api.metrics_key == ""
+    with pytest.raises(ConfigurationError, match=expected) as told:
+        Settings.from_environment(keys | {"RAG_METRICS_KEY": value})
+    assert "0123" not in str(told.value)
+    assert "RAG_METRICS_KEY" in str(told.value)
 
 
 def test_a_semantic_cache_that_could_keep_nothing_is_refused():

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from include.documents import Block, text_hash
 from include.erasure import Erasing
@@ -44,6 +45,7 @@ def erase(
     """
     if not uri.strip():
         raise ConfigurationError("erase needs the uri of a document, is ''; `search` shows uris.")
+    _refuse_sources_inside(platform)
     found = place(uri, platform.reading(may_embed=False))
     if found.is_there and not switches.ignore_source:
         raise ConfigurationError(
@@ -65,6 +67,17 @@ def erase(
         uri, within, now=datetime.now(UTC), names=found.names, derived=_sentences(platform)
     )
     return receipt.as_json(), 0 if receipt.is_clean else 1
+
+
+def _refuse_sources_inside(platform: Platform) -> None:
+    """Old versions of whatever lies below the lake are deleted: those of documents must not be."""
+    lake = platform.settings.lake_uri
+    inside = [uri for uri in platform.settings.source.uris if unquote(uri).startswith(f"{lake}/")]
+    if inside and platform.lake.files.keeps_versions():
+        raise ConfigurationError(
+            f"erase deletes every old version below RAG_LAKE_URI ({lake}), and the source {inside[0]} "
+            f"lies there: give the lake a prefix of its own. Nothing was erased."
+        )
 
 
 def _sentences(platform: Platform) -> Derived:

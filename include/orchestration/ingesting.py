@@ -186,9 +186,9 @@ def refuse_withheld(receipt: Json) -> None:
     """Fails, visibly and without retries, while deletions wait for a person."""
     if receipt["withheld"]:
         raise PermanentError(
-            f"{receipt['withheld']} documents are gone from the source, more than "
-            f"max_delete_fraction allows. They stay searchable; everything else was published. If "
-            f"the deletion is intended, trigger ingest_documents with 'Allow large deletions'."
+            f"{receipt['withheld']} documents are gone from the source: all of one source, or more "
+            f"than max_delete_fraction allows. They stay searchable; everything else was published. "
+            f"If the deletion is intended, trigger ingest_documents with 'Allow large deletions'."
         )
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.sdk import (
     Asset,
@@ -28,6 +27,7 @@ from include.orchestration.connecting import connected, run_name
 from include.orchestration.ingesting import sweep_source
 from include.orchestration.skipping import skipped
 from include.settings import WatchSettings
+from include.storage.s3_place import S3Place
 from include.wiring import Platform
 
 if TYPE_CHECKING:
@@ -95,12 +95,13 @@ def _trigger(watch: WatchSettings) -> BaseEventTrigger:
 
     if watch.mode == "sqs":
         return QueueTrigger(watch.queue, CONNECTION, watch.seconds)
-    places = [[urlsplit(uri).netloc, urlsplit(uri).path.strip("/")] for uri in watch.sources]
-    return PrefixTrigger(
-        [[bucket, f"{prefix}/" if prefix else ""] for bucket, prefix in places],
-        CONNECTION,
-        watch.seconds,
-    )
+    return PrefixTrigger([list(place) for place in _places(watch)], CONNECTION, watch.seconds)
+
+
+def _places(watch: WatchSettings) -> list[tuple[str, str]]:
+    """Bucket and prefix of each source; keys and prefixes here are not percent-encoded."""
+    places = map(S3Place.of, watch.sources)
+    return [(place.bucket, place.prefix) for place in places]
 
 
 def _parts(queue: Queue) -> Iterator[Received]:
@@ -119,7 +120,8 @@ def _keep(part: Received, platform: Platform) -> dict[str, int]:
     bodies = [message["Body"] for message in part]
     read = [parse_message(body) for body in bodies]
     events = newest(event for message in read for event in message.events)
-    ours = [each for each in events.values() if within(each, platform.settings.watch.sources)]
+    places = _places(platform.settings.watch)
+    ours = [each for each in events.values() if within(each, places)]
     foreign = [(body, each.foreign) for body, each in zip(bodies, read, strict=True) if each.foreign]  # fmt: skip
     for body, reason in foreign:
         kept = json.dumps({"reason": reason, "body": body}).encode()

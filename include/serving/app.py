@@ -17,6 +17,7 @@ from include.errors import PlatformError
 from include.observability.log import report, warn
 from include.serving.completions import completions
 from include.serving.doors import Door, Observed
+from include.serving.lake_gauges import keep_looking
 from include.serving.rates import Limit
 from include.serving.readers import Keyring
 from include.serving.refusals import Refusal, refusal_of
@@ -40,13 +41,15 @@ def make_app(
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
-        looking = asyncio.create_task(_keep_ready(api))
+        measured = keep_looking(api.measured.lake, api.service.look)
+        looking = [asyncio.create_task(each) for each in (_keep_ready(api), measured)]
         try:
             yield
         finally:
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
+            for each in looking:
+                each.cancel()
+                with suppress(asyncio.CancelledError):
+                    await each
 
     app = FastAPI(
         title="RAG data platform", version=VERSION, description=_PROMISE, lifespan=living,

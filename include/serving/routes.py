@@ -78,7 +78,7 @@ async def readyz(api: Within) -> JSONResponse:
 
 @health.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
 async def metrics(api: Within) -> Response:
-    """Requests, seconds, answers by mode, cost."""
+    """Requests, seconds, answers by mode, cost; what is live, set aside, and spent today."""
     for name, pool in (("searches", api.searches), ("answers", api.answers)):
         api.measured.waiting.labels(name).set(pool.pending)
     api.measured.ready.set(not api.unready)

@@ -83,7 +83,7 @@ def serving(platform: Platform, host: str) -> Iterator[FastAPI]:
     limit = rate_limit(settings.requests_per_minute, redis_url)
     api = Api(Service(platform, sessions), searches, answers)
     try:
-        yield make_app(api, Keyring(settings.keys), hosts=hosts, limit=limit)
+        yield make_app(api, Keyring(settings.keys, settings.metrics_key), hosts=hosts, limit=limit)
     finally:
         for workers in (searches, answers):
             workers.close()

@@ -19,6 +19,7 @@ from include.retrieval.conversation import Turn, recent
 from include.retrieval.generative import RESCUED
 from include.retrieval.search import Searcher
 from include.serving.bodies import Chat, Question, Search
+from include.serving.lake_gauges import Look, look
 from include.serving.readers import Reader
 from include.serving.refusals import Refusal, usage
 from include.spending.caller import Caller, acting_as
@@ -109,6 +110,10 @@ class Service:
         if index is None:
             raise Refusal(503, "no_index", NO_INDEX, retry_after=60)
         return index
+
+    def look(self) -> Look:
+        """What Prometheus is told of the lake. Raises PlatformError when it cannot be read."""
+        return look(self._platform)
 
     def load(self, index: Index | None) -> None:
         """Loads all that a search of the index needs: not for whoever asks first.

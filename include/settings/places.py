@@ -28,8 +28,9 @@ def uris(name: str, value: str, *, many: bool = False) -> tuple[str, ...]:
         raise ConfigurationError(f"{name} should be one URI, is {value!r}.")
     for uri in found:
         parts = urlsplit(uri)
-        absolute_file = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
-        if not absolute_file and not (parts.scheme == "s3" and parts.netloc):
+        # Schemes in small letters, for so they are told apart wherever a URI is opened.
+        absolute_file = uri.startswith("file:/") and not parts.netloc and parts.path.startswith("/")
+        if not absolute_file and not (uri.startswith("s3://") and parts.netloc):
             raise ConfigurationError(
                 f"{name} should be file:///absolute/path or s3://bucket/prefix, is {uri!r}."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -63,13 +64,17 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """What a difference of files does not say: `id, uri` of what is gone, and ids."""
+    """What a difference of files does not say: `id, uri, source` of what is gone, and ids.
+
+    `emptied` are sources of which everything is gone, and more likely by mistake.
+    """
 
     gone: pl.DataFrame
     unrecorded: pl.Series
     forgotten: pl.Series
     unsettled: pl.Series
     enriched: pl.Series
+    emptied: Sequence[str]
 
 
 def written(
@@ -85,13 +90,18 @@ def written(
     fraction = 1.0 if options.allow_deletions else options.max_delete_fraction
     withheld = 0
     if not options.allow_deletions and withhold_deletions(
-        removed.height, total=documents, max_delete_fraction=fraction, listed=listed
+        removed.height,
+        total=documents,
+        max_delete_fraction=fraction,
+        listed=0 if lists.emptied else listed,
     ):
         withheld, removed = removed.height, removed.clear()
+        reason = f"That is more than max_delete_fraction {fraction} allows"
+        if lists.emptied:
+            reason = f"Nothing at all of {', '.join(lists.emptied)} is listed any more"
         warn(
-            f"{withheld} of {documents} indexed documents are gone from the source. That is "
-            f"more than max_delete_fraction {fraction} allows, so they stay "
-            f"searchable. If it is intended, run again with deletions allowed."
+            f"{withheld} of {documents} indexed documents are gone from the source. {reason}, so "
+            f"they stay searchable. If it is intended, run again with deletions allowed."
         )
     # They were never a run's to keep, so nobody has to allow it.
     lost = lists.unrecorded.to_frame("id").with_columns(uri=pl.lit(""))

@@ -51,13 +51,16 @@ def detect(
             files = manifest.filter(pl.col("id").is_in(enriched.implode()))["file_id"]
             distrusted.append(files)
         differ = Differ(_files(manifest), _refused_files(quarantine))
+        holding: set[str] = set()
         for batch in _listing(sources):
+            holding |= {*batch["source"].unique()}
             anew = options.reread or options.rebuild
             differ.take(_unstamped(batch, None if anew else pl.concat(distrusted)))
         found = differ.difference()
         gone = _removed(found, manifest, quarantine, tables)
         forgotten = _forgotten(found, manifest, quarantine)
-        lists = Lists(gone, unrecorded, forgotten, unsettled, enriched)
+        emptied = _emptied(gone, sources, holding)
+        lists = Lists(gone, unrecorded, forgotten, unsettled, enriched, emptied)
         changes = written(found, lists, manifest.height, artifacts, options)
         event |= {
             name: getattr(changes, name)
@@ -119,12 +122,22 @@ def _refused_files(quarantine: pl.DataFrame) -> pl.DataFrame:
 def _removed(
     found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame, tables: Tables
 ) -> pl.DataFrame:
-    """`id, uri` of documents to retract: gone with their file, or dropped by a reviewer."""
+    """`id, uri, source` of documents to retract: gone with their file, or dropped by a reviewer."""
     reviews = tables.reviews.read(("id", "version"), {"decision": "drop"})
     dropped = quarantine.join(reviews, on=["id", "version"], how="semi")["id"]
     gone = pl.col("file_id").is_in(found.removed["id"].implode())
     removed = manifest.filter(gone | pl.col("id").is_in(dropped.implode()))["id"]
-    return tables.documents.lookup(removed.to_list(), ["id", "uri"]).sort("id")
+    return tables.documents.lookup(removed.to_list(), ["id", "uri", "source"]).sort("id")
+
+
+def _emptied(gone: pl.DataFrame, sources: Sequence[Source], holding: set[str]) -> list[str]:
+    """Sources of which everything is gone, where one that is configured lists nothing at all.
+
+    It may be the same one, emptied by mistake, or the same one under a misspelt address.
+    """
+    if all(source.uri in holding for source in sources):
+        return []
+    return sorted({*gone["source"]} - holding)
 
 
 def _forgotten(found: Difference, manifest: pl.DataFrame, quarantine: pl.DataFrame) -> pl.Series:

@@ -2,6 +2,10 @@
 
 A cut is taken at the first character where the two ends leave a choice, in the middle of what may stand
 there: the characters seen at that position, and their like where those vary.
+
+It has to be one for stores that sort by bytes and for those that sort by folders. So it never ends with a
+character up to the slash, about which the two differ, and it never is the name of a folder, which
+SeaweedFS would skip altogether: it ends with a tilde, as only litter does.
 """
 
 from __future__ import annotations
@@ -15,6 +19,9 @@ _CLASSES = tuple(map(frozenset, (string.digits, string.ascii_lowercase, string.a
 _SAMPLE = 16
 _MOST_POSITIONS = 256
 _MOST_CHARACTERS = 1024
+_NO_NAME = "~"
+# S3's own limit in bytes: nobody can be asked for what comes after a longer one.
+_LONGEST_KEY = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,11 @@ class Cut:
 
     key: str
     depth: int
+
+
+def by_folders(key: str) -> str:
+    """What sorts like the key in a store that lists each folder where its name stands."""
+    return key.replace("/", "\0")
 
 
 class KeySpace:
@@ -58,10 +70,12 @@ class KeySpace:
             low, high = after[at : at + 1], until[at : at + 1] if bound else ""
             if bound and not high:
                 return None
+            low = max(low, "/")
             fit = [each for each in choices if low < each and (not bound or each < high)]
             if fit:
-                return Cut(after[:at] + fit[len(fit) // 2], depth + 1)
-            bound = bound and low == high
+                key = after[:at] + fit[len(fit) // 2] + _NO_NAME
+                return Cut(key, depth + 1) if len(key.encode()) <= _LONGEST_KEY else None
+            bound = bound and after[at : at + 1] == high
         return None
 
 

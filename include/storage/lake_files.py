@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
+from include.errors import LakeError
 from include.storage.files import atomic_path, file_uri, lake_errors, local_path
 
 if TYPE_CHECKING:
@@ -95,10 +96,6 @@ class LakeFiles(Protocol):
         """Deletes everything below the folder, and the folder."""
         ...
 
-    def free_bytes(self) -> int | None:
-        """How much the place still takes; None when it has no limit."""
-        ...
-
     def keeps_versions(self) -> bool:
         """Whether the store keeps what is deleted and replaced."""
         ...
@@ -130,8 +127,11 @@ class LocalFiles:
         return file_uri(self._root / path)
 
     def path(self, uri: str) -> str:
-        """The path of a URI; of a file outside of the place, with leading dots."""
-        return str(local_path(uri).relative_to(self._root))
+        """The path of a URI. Raises LakeError for one outside of the place."""
+        path = local_path(uri)
+        if not path.is_relative_to(self._root):
+            raise LakeError(f"{uri} should lie in {file_uri(self._root)}: it is of another lake.")
+        return str(path.relative_to(self._root))
 
     def list(self, folder: str = "") -> Sequence[LakeFile]:
         """Every file below the folder; one that vanishes meanwhile is left out."""
@@ -196,14 +196,6 @@ class LocalFiles:
         """Deletes the folder with everything in it."""
         with lake_errors(self._root / folder), suppress(FileNotFoundError):
             shutil.rmtree(self._root / folder)
-
-    def free_bytes(self) -> int | None:
-        """How much the disk still takes."""
-        path = self._root
-        with lake_errors(path):
-            while not path.is_dir():
-                path = path.parent
-        return shutil.disk_usage(path).free
 
     def keeps_versions(self) -> bool:
         """A folder keeps nothing."""

@@ -71,9 +71,9 @@ class LanceDatabase:
             try:
                 return self._connection.open_table(name)
             except ValueError as error:
-                if is_missing(error):
-                    return None
-                raise
+                if not is_missing(error):
+                    raise
+                return self._open_hidden(name)
 
     def rows(self, name: str) -> int:
         """How many rows the table has; 0 when there is none."""
@@ -114,6 +114,16 @@ class LanceDatabase:
             for path in sorted(paths, key=_is_version):
                 if _is_version(path) or "/_transactions/" in path:
                     self.files.write_new(path, made.read(path) or b"")
+
+    def _open_hidden(self, name: str) -> Table | None:
+        """A table that lancedb has not found; in a bucket, that is asked of somebody else, too.
+
+        lancedb takes a web page for an empty listing, and without its tables a lake would pay for
+        everything again. Raises ConfigurationError for an answer that is not S3's.
+        """
+        if not self.uri.startswith("s3://") or not self.files.list(f"{name}.lance/_versions"):
+            return None
+        return self._connection.open_table(name)  # made by another process a moment ago
 
     @property
     def _connection(self) -> DBConnection:

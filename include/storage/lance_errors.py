@@ -51,6 +51,8 @@ def _of_the_bucket(text: str, subject: str) -> PlatformError | None:
     """What the store said, or that it said nothing; None when it is not about the store."""
     found = _S3_CODE.search(text)
     unreached = any(sign in text.lower() for sign in _UNREACHED)
+    if "BareRedirect" in text:  # Amazon's way to say so, of which only this is left
+        return refusal("PermanentRedirect", f"{subject!r} was refused with a redirect")
     if (found and found[1] in BUSY) or (unreached and not found):
         return TransientError(
             f"The store of {subject!r} did not answer after several attempts: it is busy or cannot "

@@ -9,6 +9,7 @@ for every S3 call that knows them, as boto3 names them (`RequestPayer`, `ServerS
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,8 @@ _DEFAULTS: Mapping[str, Any] = {
     "read_timeout": 60,
     "max_pool_connections": 32,
 }
-_AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
+# Its public endpoints. Those of a VPC, FIPS and dual stack are its own, too, but have to be named.
+_AMAZON = re.compile(r"https://s3(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?/?")
 
 
 class S3Access:
@@ -83,7 +85,7 @@ class S3Access:
     def store(self) -> str:
         """Where the store is: its endpoint, or the region at Amazon."""
         url = str(self.client.meta.endpoint_url)
-        if (urlsplit(url).hostname or "").endswith(_AMAZON):
+        if _AMAZON.fullmatch(url):
             return f"Amazon S3 ({self.client.meta.region_name})"
         return url
 
@@ -97,7 +99,8 @@ class S3Access:
             frozen = credentials.get_frozen_credentials() if credentials else None
         url = "" if self.store.startswith("Amazon S3") else self.store
         style = self._object("config_kwargs").get("s3", {}).get("addressing_style", "auto")
-        virtual = style == "virtual" or (style == "auto" and not url)
+        # Amazon's certificate is for names without further dots; boto3 does the same.
+        virtual = style == "virtual" or (style == "auto" and not url and "." not in bucket)
         return native_options(
             bucket,
             endpoint=url,

@@ -15,7 +15,8 @@ DENIED = frozenset({"403", "AccessDenied", "AllAccessDisabled", "InvalidObjectSt
 BUSY = frozenset(
     {"500", "502", "503", "504", "InternalError", "OperationAborted", "RequestTimeout", "SlowDown",
      "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests",
-     "RequestLimitExceeded", "BandwidthLimitExceeded", "XMinioServerNotInitialized"}
+     "RequestLimitExceeded", "BandwidthLimitExceeded", "XMinioServerNotInitialized",
+     "307", "TemporaryRedirect"}  # a bucket so new that its region does not know it yet
 )  # fmt: skip
 _REMEDIES = {
     "NoSuchBucket": "There is no such bucket: correct the URI, or create the bucket",
@@ -42,6 +43,7 @@ _REMEDIES |= {
     "ExpiredTokenException": _REMEDIES["ExpiredToken"],
     "TokenRefreshRequired": _REMEDIES["ExpiredToken"],
     "301": _REMEDIES["PermanentRedirect"],
+    "501": _REMEDIES["NotImplemented"],
     "InvalidClientTokenId": _REMEDIES["InvalidAccessKeyId"],
 }
 _DENIED_REMEDY = "These keys may not do that: allow it in the policy (docs/s3.md)"

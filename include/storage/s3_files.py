@@ -9,20 +9,22 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from include.errors import CommitConflictError, LakeError
+from include.errors import CommitConflictError, LakeError, TransientError
 from include.storage.lake_files import BLOCK, LakeFile
 from include.storage.s3_client import S3Access
-from include.storage.s3_errors import ABSENT, code, translated
+from include.storage.s3_errors import ABSENT, BUSY, code, translated
 from include.storage.s3_objects import S3Objects
 from include.storage.s3_place import S3Place
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
+# What LanceDB is told by options of its own: Polars gives up after 30 s by default.
+_RETRIES: dict[str, Any] = {"max_retries": 10, "retry_timeout_ms": 180_000}
 # S3's own limit of DeleteObjects.
 _KEYS_IN_A_DELETE = 1_000
 
@@ -48,11 +50,12 @@ class S3Files:
 
     def list(self, folder: str = "") -> Sequence[LakeFile]:
         """Every object below the folder, sorted by path."""
-        return [
+        found = [
             LakeFile(self._place.path(each["Key"]), each["Size"], each["LastModified"].timestamp())
             for each in self._place.pages(self._client, f"{folder}/" if folder else "")
             if not each["Key"].endswith("/")
         ]
+        return sorted(found, key=lambda each: each.path)  # not every store sorts by bytes
 
     def folders(self, folder: str) -> Mapping[str, float]:  # noqa: ARG002 - as LakeFiles has it
         """Nothing: a bucket has no folders beside those in the names of objects."""
@@ -117,7 +120,7 @@ class S3Files:
         return pl.scan_parquet(
             [f"s3://{self._place.bucket}/{self._place.key(path)}" for path in paths],
             glob=False,
-            storage_options=self._access.native_options(self._place.bucket),
+            storage_options=self._access.native_options(self._place.bucket) | _RETRIES,
             credential_provider=None,
         )
 
@@ -134,17 +137,24 @@ class S3Files:
     def forget_versions(self) -> int:
         """Deletes every version but the newest of each object, and the marks of deleted ones."""
         arguments = {"Bucket": self._place.bucket, "Prefix": self._place.prefix}
-        forgotten, more = 0, self.keeps_versions()
+        forgotten, old, marks, more = 0, [], [], self.keeps_versions()
         while more:
             with translated(f"{self._place.uri()} (s3:ListBucketVersions)"):
                 page = self._client.list_object_versions(**arguments)
+            # Those of the page before: not every store goes on after what is no longer there.
+            self._delete_versions(old)
             old = [each for each in page.get("Versions", ()) if not each["IsLatest"]]
-            old += page.get("DeleteMarkers", ())
-            self._delete([{"Key": each["Key"], "VersionId": each["VersionId"]} for each in old])
+            marks += page.get("DeleteMarkers", ())
             forgotten, more = forgotten + len(old), page["IsTruncated"]
             arguments["KeyMarker"] = page.get("NextKeyMarker", "")
             arguments["VersionIdMarker"] = page.get("NextVersionIdMarker", "")
-        return forgotten
+        self._delete_versions(old)
+        # Last: without its mark, a version that is still there would be the object again.
+        self._delete_versions(marks)
+        return forgotten + len(marks)
+
+    def _delete_versions(self, versions: Sequence[Mapping[str, Any]]) -> None:
+        self._delete([{"Key": each["Key"], "VersionId": each["VersionId"]} for each in versions])
 
     def _delete(self, objects: Sequence[Mapping[str, str]]) -> None:
         for at in range(0, len(objects), _KEYS_IN_A_DELETE):
@@ -154,19 +164,20 @@ class S3Files:
                     Bucket=self._place.bucket, Delete={"Objects": keys, "Quiet": True}
                 )
             for failed in done.get("Errors", ()):
-                raise LakeError(
+                what = (
                     f"{self._place.uri()}: {failed.get('Key')!r} could not be deleted "
-                    f"({failed.get('Code')}). Allow s3:DeleteObject and, in a bucket with versions, "
+                    f"({failed.get('Code')})"
+                )
+                if failed.get("Code") in BUSY:
+                    raise TransientError(f"{what}: the store is busy; try again later.")
+                raise LakeError(
+                    f"{what}. Allow s3:DeleteObject and, in a bucket with versions, "
                     f"s3:DeleteObjectVersion below the lake (docs/s3.md)."
                 )
 
     def remove(self, folder: str) -> None:
         """Deletes everything below the folder."""
         self.delete(each.path for each in self.list(folder))
-
-    def free_bytes(self) -> int | None:
-        """A bucket has no limit."""
-        return None
 
     def _at(self, path: str) -> Mapping[str, str]:
         return {"Bucket": self._place.bucket, "Key": self._place.key(path)}

@@ -4,6 +4,9 @@ A listing is a chain: each page names the next. Chains run side by side over ran
 cut while they are listed: what is idle begins in the middle of what another range still has before
 it, and the other stops there. So a million objects in one folder are listed by as many requests at
 once as a million folders, and no more than one request for each page goes astray.
+
+Amazon sorts keys by their bytes; a store that keeps folders, as SeaweedFS does, lists each folder
+where its name stands: `a/b` before `a-b`. Which it is shows when it matters, and not before.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.errors import SourceError
-from include.storage.key_space import KeySpace
+from include.storage.key_space import KeySpace, by_folders
 from include.storage.s3_place import S3Place
 
 if TYPE_CHECKING:
@@ -34,6 +37,25 @@ class Page:
 
 
 @dataclass(slots=True)
+class _Order:
+    """How the store sorts: by bytes, until a key comes that can only come by folders.
+
+    Cuts (`KeySpace`) are such that a range ends in the right place before that is known.
+    """
+
+    by_folders: bool = False
+
+    def follows(self, key: str, last: str) -> bool:
+        """Whether the key may come after the other one."""
+        self.by_folders = self.by_folders or key <= last
+        return self.is_beyond(key, last)
+
+    def is_beyond(self, key: str, limit: str) -> bool:
+        """Whether the key comes after the limit."""
+        return by_folders(key) > by_folders(limit) if self.by_folders else key > limit
+
+
+@dataclass(slots=True)
 class _Range:
     """The keys after one and up to another ("" is no limit), listed as far as `last`.
 
@@ -50,11 +72,11 @@ def listed(client: BaseClient, place: S3Place, at_once: int = _AT_ONCE) -> Itera
     """Every object of the place once; pages of one range come in order, those of others in between.
 
     Ranges never overlap and leave nothing out, so a key that is there all the time is in exactly
-    one page. Raises SourceError when the store does not sort its keys, and whatever one request
+    one page. Raises SourceError when the store does not sort its keys in either way, and whatever one request
     raises: then nothing can be concluded from the other pages.
     """
     space = KeySpace(place.prefix)
-    whole = _Range("", "", "")
+    whole, order = _Range("", "", ""), _Order()
     pool = ThreadPoolExecutor(at_once, thread_name_prefix="listing")
     running = {pool.submit(place.page, client, _arguments(place, whole)): whole}
     try:
@@ -62,7 +84,7 @@ def listed(client: BaseClient, place: S3Place, at_once: int = _AT_ONCE) -> Itera
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 mine, page = running.pop(future), future.result()
-                entries, is_last = _within(page, mine, place)
+                entries, is_last = _within(page, mine, place, order)
                 space.learn([each["Key"] for each in entries])
                 if not is_last:
                     mine.may_be_cut = True
@@ -89,19 +111,23 @@ def _cut(space: KeySpace, ranges: Iterable[_Range], most: int) -> list[_Range]:
     return new
 
 
-def _within(page: Entry, mine: _Range, place: S3Place) -> tuple[Sequence[Entry], bool]:
+def _within(
+    page: Entry, mine: _Range, place: S3Place, order: _Order
+) -> tuple[Sequence[Entry], bool]:
     """The entries of the page that the range holds, and whether the range ends with them."""
     entries: list[Entry] = page.get("Contents", [])
     for each in entries:
-        if each["Key"] <= mine.last:
+        if (order.by_folders or each["Key"] <= mine.last) and not order.follows(
+            each["Key"], mine.last
+        ):
             raise SourceError(
                 f"{place.uri()} is not listed in the order of its keys ({each['Key']!r} after "
                 f"{mine.last!r}): directory buckets and stores that do not sort cannot be a source. "
                 f"Nothing was deleted because of it."
             )
         mine.last = each["Key"]
-    if mine.until and mine.last > mine.until:
-        return [each for each in entries if each["Key"] <= mine.until], True
+    if mine.until and order.is_beyond(mine.last, mine.until):
+        return [each for each in entries if not order.is_beyond(each["Key"], mine.until)], True
     return entries, not page["IsTruncated"]
 
 

@@ -80,8 +80,8 @@ class S3Objects:
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """The paths that start with `prefix`, sorted."""
-        for each in self._place.pages(self._client, prefix):
-            path = self._place.path(each["Key"])
+        paths = (self._place.path(each["Key"]) for each in self._place.pages(self._client, prefix))
+        for path in sorted(paths):  # not every store sorts by bytes
             if "/." not in "/" + path and not path.endswith("/"):
                 yield path
 

@@ -1,7 +1,8 @@
 """Documents and their sidecars, brought together while sorted ranges of a listing pass by.
 
 Few names are held at a time: a document waits until its range has passed the places where its
-sidecar could be. Where such a place lies in another range, it waits for the end of the listing.
+sidecar could be, whether the store sorts by bytes or by folders. Where such a place lies in another
+range, it waits for the end of the listing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from include.storage.key_space import by_folders
 from include.storage.naming import sidecar_names
 from include.storage.source import SIDECAR
 
@@ -23,6 +25,18 @@ class _Waiting(Generic[E]):
     name: str
     entry: E
     sidecars: tuple[str, str]
+
+    def is_passed(self, name: str) -> bool:
+        """Whether no sidecar comes any more after this name."""
+        return max(self.sidecars) < name and self._last_by_folders() < by_folders(name)
+
+    def is_beyond(self, after: str) -> bool:
+        """Whether every sidecar comes after this name."""
+        first = min(map(by_folders, self.sidecars))
+        return min(self.sidecars) > after and first > by_folders(after)
+
+    def _last_by_folders(self) -> str:
+        return max(map(by_folders, self.sidecars))
 
 
 class Pairs(Generic[E]):
@@ -40,10 +54,11 @@ class Pairs(Generic[E]):
         Yields those that are certain now, with "" for no sidecar.
         """
         waiting = self._ranges.setdefault(after, [])
-        if passed := [one for one in waiting if max(one.sidecars) < name]:
-            waiting[:] = [one for one in waiting if max(one.sidecars) >= name]
+        passed = [one for one in waiting if one.is_passed(name)]
+        if passed:
+            waiting[:] = [one for one in waiting if not one.is_passed(name)]
         for one in passed:
-            if min(one.sidecars) <= after:
+            if not one.is_beyond(after):
                 self._unsettled.append(one)
             else:
                 yield one.name, one.entry, self._sidecar(one)

@@ -37,7 +37,7 @@ class S3Place:
         return f"s3://{self.bucket}/{quote(self.key(path))}".rstrip("/" if not path else "")
 
     def pages(self, client: Any, prefix: str = "") -> Iterator[dict[str, Any]]:
-        """Every object whose path starts with `prefix`, sorted, as ListObjectsV2 describes it."""
+        """Every object whose path starts with `prefix`, as ListObjectsV2 describes it, in the store's order."""
         arguments = {"Bucket": self.bucket, "Prefix": self.key(prefix)}
         while True:
             page = self.page(client, arguments)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from include.errors import ConfigurationError
+from include.errors import CommitConflictError, ConfigurationError
 from include.storage.s3_client import S3Access
-from include.storage.s3_errors import REFUSED, code, etag, translated
+from include.storage.s3_objects import S3Objects
 from include.storage.s3_place import S3Place
 
 PROVEN_FOR = timedelta(days=7)
@@ -23,16 +22,14 @@ def proof(place: S3Place, access: S3Access, now: datetime) -> dict[str, str]:
 
     Raises ConfigurationError when the store ignores or does not know one of them.
     """
-    target = {"Bucket": place.bucket, "Key": place.key(f"probes/{secrets.token_hex(8)}")}
-    client = access.client
-    with translated(place.uri()):
-        try:
-            first = _expect_done(access, target, {"IfNoneMatch": "*"})
-            _expect_refused(access, target, {"IfNoneMatch": "*"}, "If-None-Match: *")
-            _expect_refused(access, target, {"IfMatch": '"0000"'}, "If-Match")
-            _expect_done(access, target, {"IfMatch": first})
-        finally:
-            client.delete_object(**target)
+    objects, path = S3Objects(place, access), f"probes/{secrets.token_hex(8)}"
+    try:
+        first = _expect_done(access, objects, path, None)
+        _expect_refused(access, objects, path, None)
+        _expect_refused(access, objects, path, '"0000"')
+        _expect_done(access, objects, path, first)
+    finally:
+        objects.delete(path)
     return {"store": access.store, "proven": now.astimezone(UTC).isoformat(timespec="seconds")}
 
 
@@ -47,34 +44,24 @@ def is_proven(remembered: object, access: S3Access, now: datetime) -> bool:
     return timedelta(0) <= age < PROVEN_FOR
 
 
-def _expect_done(access: S3Access, target: dict[str, str], condition: dict[str, str]) -> str:
-    from botocore.exceptions import ClientError
-
+def _expect_done(access: S3Access, objects: S3Objects, path: str, etag: str | None) -> str:
+    """The etag of a write whose condition holds, also when an answer was lost and it was repeated."""
     try:
-        return etag(access.client.put_object(**target, **condition, Body=b"probe"), access.store)
-    except ClientError as error:
-        if code(error) in REFUSED | {"NotImplemented", "501"}:
-            raise _unsafe(
-                access, f"it refuses a write whose condition holds ({code(error)})"
-            ) from error
-        raise
+        return objects.write_if(path, b"probe", etag)
+    except CommitConflictError as error:
+        raise _unsafe(access, "it refuses a write whose condition holds") from error
 
 
-def _expect_refused(
-    access: S3Access, target: dict[str, str], condition: dict[str, str], name: str
-) -> None:
-    from botocore.exceptions import ClientError
-
+def _expect_refused(access: S3Access, objects: S3Objects, path: str, etag: str | None) -> None:
     try:
-        access.client.put_object(**target, **condition, Body=b"overwritten")
-    except ClientError as error:
-        if code(error) not in REFUSED:
-            raise
+        objects.write_if(path, b"overwritten", etag)
+    except CommitConflictError:
         return
+    name = "If-None-Match: *" if etag is None else "If-Match"
     raise _unsafe(access, f"it ignores {name} of a PUT and overwrites")
 
 
-def _unsafe(access: Any, reason: str) -> ConfigurationError:
+def _unsafe(access: S3Access, reason: str) -> ConfigurationError:
     return ConfigurationError(
         f"The store {access.store} cannot hold a lake: {reason}. Two writers would lose commits "
         f"without an error. Use one with conditional writes (Amazon S3, MinIO, Ceph, R2 …) in "

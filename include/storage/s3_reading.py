@@ -58,7 +58,7 @@ def read_object(client: BaseClient, place: S3Place, key: str, limit_bytes: int) 
 
 def _whole(client: BaseClient, target: dict[str, str], body: Any, key: str, size: int) -> bytes:
     """The bytes; a connection that breaks is taken up where it broke, in the same version only."""
-    from botocore.exceptions import HTTPClientError, IncompleteReadError
+    from botocore.exceptions import FlexibleChecksumError, HTTPClientError, IncompleteReadError
 
     raw = bytearray()
     for attempt in range(_CONTINUATIONS + 1):
@@ -71,7 +71,16 @@ def _whole(client: BaseClient, target: dict[str, str], body: Any, key: str, size
                 raise
             if len(raw) >= size:
                 break
-            body = _get(client, {**target, "Range": f"bytes={len(raw)}-"}, key)["Body"]
+            rest = _get(client, {**target, "Range": f"bytes={len(raw)}-"}, key)
+            if "ContentRange" not in rest:  # a store that knows no ranges gives all of it again
+                raw.clear()
+            body = rest["Body"]
+        except FlexibleChecksumError as error:
+            if attempt == _CONTINUATIONS:
+                detail = f"The bytes of {key!r} do not have the checksum that the store tells."
+                raise DocumentError("unreadable", detail) from error
+            raw.clear()
+            body = _get(client, target, key)["Body"]
     return bytes(raw)
 
 
@@ -86,8 +95,7 @@ def _get(client: BaseClient, target: dict[str, str], key: str) -> dict[str, Any]
             detail = f"{key!r} was listed but is no longer there."
             raise DocumentError("vanished", detail) from error
         if name in REFUSED or name == "InvalidRange":
-            detail = f"{key!r} was replaced while it was read."
-            raise DocumentError("changed_while_read", detail) from error
+            raise _replaced(key) from error
         if name == "InvalidObjectState":
             detail = f"{key!r} is archived: restore it from Glacier, or exclude it."
             raise DocumentError("unreadable", detail) from error
@@ -95,4 +103,11 @@ def _get(client: BaseClient, target: dict[str, str], key: str) -> dict[str, Any]
             detail = f"{key!r} may not be read ({name}): allow s3:GetObject and its KMS key on it."
             raise DocumentError("unreadable", detail) from error
         raise
+    if answer.get("ETag") != target.get("IfMatch", answer.get("ETag")):
+        # A store that does not know the condition gives what is there now.
+        raise _replaced(key)
     return answer
+
+
+def _replaced(key: str) -> DocumentError:
+    return DocumentError("changed_while_read", f"{key!r} was replaced while it was read.")

@@ -151,6 +151,15 @@ def test_messages_stay_in_the_queue_when_the_lake_cannot_be_written(dags, cloud,
     assert int(held["Attributes"][hidden]) == 2
 
 
+def test_an_event_below_a_prefix_that_uris_percent_encode_wakes_ingestion(dags, cloud, monkeypatch):
+    monkeypatch.setenv("RAG_SOURCE_URI", "s3://bucket/docs/my%20folder%23")
+    cloud.put("docs/my folder#/a.md")
+    cloud.put("docs/my folder/elsewhere.md")
+    _, tasks = run(dags["watch_source"])
+    found = collected(tasks)
+    assert (found["created"], found["elsewhere"]) == (1, 1)
+
+
 def test_a_queue_that_does_not_exist_fails_at_once_by_name(dags, cloud, monkeypatch):
     monkeypatch.setenv("RAG_WATCH_QUEUE", cloud.queue + "-gone")
     state, tasks = run(dags["watch_source"])
@@ -243,6 +252,71 @@ def test_the_prefix_trigger_fires_for_new_changed_and_removed_objects_and_not_ot
     # The last event comes again, for nobody can know that it arrived; then there is silence.
     with pytest.raises(TimeoutError):
         first_events(trigger, 2, seconds=1)
+
+
+def test_a_queue_that_was_deleted_and_made_again_is_heard_again(airflow_home, cloud):
+    trigger = import_module("rag_watch_triggers").QueueTrigger(cloud.queue, "rag_s3", 0.05)
+    cloud.sqs.delete_queue(QueueUrl=cloud.queue)
+    asked = []
+
+    def make_again() -> int:
+        asked.append("")
+        if len(asked) == 3:
+            cloud.sqs.create_queue(QueueName="q")
+            cloud.sqs.send_message(QueueUrl=cloud.queue, MessageBody="hello")
+        return look()
+
+    look, trigger._waiting = trigger._waiting, make_again
+    assert first_events(trigger, 1) == [{"messages": 1}]
+    assert len(asked) >= 3
+
+
+class Broken(States):
+    async def aget(self, name: str, default: Any = None) -> Any:
+        raise ValueError("what is stored is no JSON")
+
+    async def aset(self, name: str, value: Any) -> None:
+        raise ConnectionError("the database is away")
+
+
+@pytest.mark.parametrize("states", [Broken(), States(listing={"not": "a digest"})])
+def test_the_prefix_trigger_outlives_a_memory_that_fails_and_fires_once_for_one_change(
+    airflow_home, cloud, states
+):
+    trigger = import_module("rag_watch_triggers").PrefixTrigger(
+        [["bucket", "docs/"]], "rag_s3", 0.05
+    )
+    trigger.asset_state_store = states
+    steps = iter([lambda: cloud.put("docs/a.md"), lambda: None])
+    payloads = first_events(trigger, 2, between=lambda: next(steps)())
+    assert [each["objects"] for each in payloads] == [0, 1]
+    with pytest.raises(TimeoutError):
+        first_events(trigger, 2, seconds=1)
+
+
+def test_the_prefix_trigger_pays_where_the_requester_has_to(airflow_home, cloud, monkeypatch):
+    connection = json.loads(os.environ["AIRFLOW_CONN_RAG_S3"])
+    connection["extra"]["extra_args"] = {"RequestPayer": "requester", "ServerSideEncryption": "x"}
+    monkeypatch.setenv("AIRFLOW_CONN_RAG_S3", json.dumps(connection))
+    trigger = import_module("rag_watch_triggers").PrefixTrigger(
+        [["bucket", "docs/"]], "rag_s3", 0.05
+    )
+    asked = []
+    monkeypatch.setattr(
+        "botocore.client.BaseClient._make_api_call",
+        lambda _, name, given: asked.append(given) or {},
+    )
+    assert trigger._listed()["objects"] == 0
+    assert [each["RequestPayer"] for each in asked] == ["requester"]
+
+
+def test_the_prefix_trigger_lists_what_a_percent_encoded_uri_names():
+    from include.orchestration.watching import _trigger
+    from include.settings import WatchSettings
+
+    sources = ("s3://bucket/my%20docs%23", "s3://whole-bucket", "s3://bucket/a%2Fb")
+    trigger = _trigger(WatchSettings("prefix", "", 5, 60, sources))
+    assert trigger.places == [["bucket", "my docs#/"], ["whole-bucket", ""], ["bucket", "a/b/"]]
 
 
 MODES = {

@@ -22,7 +22,7 @@ from include.wiring import Platform
 from tests.integration.burst import Burst, texts, waves
 from tests.integration.cloud import Cloud
 from tests.s3.stores import served
-from tools.airflow_api import AirflowApi
+from tools.airflow_api import AirflowApi, UnreachableError
 from tools.airflow_home import USER, AirflowHome
 from tools.airflow_start import start, sweep
 
@@ -165,10 +165,18 @@ def ingesting(airflow: AirflowApi) -> bool:
 
 def until(true: Callable[[], bool]) -> None:
     began = time.monotonic()
-    while not true():
+    while not _known(true):
         if time.monotonic() - began > LONGEST_SECONDS:
             raise TimeoutError(f"not within {LONGEST_SECONDS} s")
         time.sleep(1)
+
+
+def _known(true: Callable[[], bool]) -> bool:
+    """Whether it is true; an API that does not answer at the moment has not said so."""
+    try:
+        return true()
+    except UnreachableError:
+        return False
 
 
 def say(text: str) -> None:

@@ -2,8 +2,8 @@
 
 Kinds: `busy` answers 503 SlowDown to this share of requests instead of passing them on; `forgetful`
 passes them on and answers 503 all the same; `both` does one or the other; `unconditional` forgets
-the conditions of all writes; `broken` ends this share of bodies half-way; `website` answers HTML to
-everything; `denied`, `expired`, `stranger`, `forged`, `elsewhere` and `late` refuse this share of
+the conditions of all writes; `broken` ends this share of bodies half-way, `garbled` changes their last
+byte; `website` answers HTML to everything; `denied`, `expired`, `stranger`, `forged`, `elsewhere`, `late` and `new` refuse this share of
 requests with the code of S3; `slow` waits SHARE seconds before it passes a GET on. ONLY limits the trouble to requests whose path contains it.
 """
 
@@ -24,6 +24,7 @@ _REFUSALS = {
     "forged": (403, "SignatureDoesNotMatch"),
     "elsewhere": (301, "PermanentRedirect"),
     "late": (403, "RequestTimeTooSkewed"),
+    "new": (307, "TemporaryRedirect"),
 }
 _HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "date", "server"}
 _CONDITIONS = {"if-match", "if-none-match"}
@@ -53,6 +54,8 @@ class Trouble(BaseHTTPRequestHandler):
             self._refuse(*_REFUSALS[kind])
         else:
             status, headers, content = self._forward(body)
+            if hit and kind == "garbled" and self.command == "GET":
+                content = content[:-1] + bytes([content[-1] ^ 1]) if content else content
             if hit and kind == "forgetful":
                 self._refuse(503, "SlowDown")
             else:

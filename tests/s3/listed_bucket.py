@@ -17,16 +17,26 @@ class ListedBucket:
     """What `list_objects_v2` of a client answers, and how often it was asked.
 
     Before each answer one of the `changes` happens: a key that is there goes, one that is not comes.
-    The request of number `fails` is refused as S3 does when it is busy.
+    The request of number `fails` is refused as S3 does when it is busy. With `by_folders` it lists as
+    SeaweedFS does: each folder where its name stands, and not at all what is in the very folder after
+    which it is asked to start.
     """
 
     meta = type("Meta", (), {"endpoint_url": "http://store"})
 
     def __init__(
-        self, keys: Iterable[str], page_keys: int, changes: Iterable[str] = (), fails: int = -1
+        self,
+        keys: Iterable[str],
+        page_keys: int,
+        changes: Iterable[str] = (),
+        fails: int = -1,
+        *,
+        by_folders: bool = False,
     ) -> None:
+        self._by_folders = by_folders
         self.keys = set(keys)
         self.requests = 0
+        self.starts: list[bytes] = []
         self.seconds = 0.0
         self._page_keys = page_keys
         self._changes = iter(changes)
@@ -42,14 +52,21 @@ class ListedBucket:
                 error = {"Error": {"Code": "SlowDown", "Message": "Reduce your request rate."}}
                 raise ClientError(error, "ListObjectsV2")  # type: ignore[arg-type]
             self.keys ^= set(next(self._changes, ()))
-            after = asked.get("ContinuationToken", asked.get("StartAfter", "")).encode()
+            self.starts.append(asked.get("StartAfter", "").encode())
+            token, start = asked.get("ContinuationToken", ""), asked.get("StartAfter", "")
+            after = self._rank(token or start)
             prefix = asked["Prefix"]
-            found = (key for key in self.keys if key.startswith(prefix) and key.encode() > after)
-            rest = sorted(found, key=str.encode)
+            found = [key for key in self.keys if key.startswith(prefix) and self._rank(key) > after]
+            if self._by_folders and start and not token:
+                found = [key for key in found if not key.startswith(f"{start}/")]
+            rest = sorted(found, key=self._rank)
         some = rest[: self._page_keys]
         page = {"Name": asked["Bucket"], "IsTruncated": len(rest) > len(some)}
         page["Contents"] = [{"Key": key} for key in some]
         return page | ({"NextContinuationToken": some[-1]} if page["IsTruncated"] else {})
+
+    def _rank(self, key: str) -> list[bytes]:
+        return key.encode().split(b"/") if self._by_folders and key else [key.encode()]
 
 
 def ranges(bucket: ListedBucket, prefix: str = "", at_once: int = 16) -> dict[str, list[list[str]]]:

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from include.deployment import Connection
@@ -201,3 +203,60 @@ def test_a_lake_with_a_key_of_ones_own_is_refused_for_lancedb_cannot_use_it(s3):
     with pytest.raises(ConfigurationError, match="aws:kms") as caught:
         access.native_options("bucket")
     assert key["SSECustomerKey"] not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "extra", "endpoint", "virtual"),
+    [
+        ("docs", {}, None, "true"),
+        ("docs.example.com", {}, None, "false"),
+        ("docs.example.com", {"config_kwargs": {"s3": {"addressing_style": "virtual"}}}, None, "true"),
+        ("docs", {"endpoint_url": "https://minio.example.com:9000"},
+         "https://minio.example.com:9000", "false"),
+        ("docs", {"endpoint_url": "https://bucket.vpce-1-a.s3.eu-central-1.vpce.amazonaws.com"},
+         "https://bucket.vpce-1-a.s3.eu-central-1.vpce.amazonaws.com", "false"),
+        ("docs", {"config_kwargs": {"use_fips_endpoint": True}},
+         "https://s3-fips.eu-central-1.amazonaws.com", "false"),
+        ("docs", {"config_kwargs": {"use_dualstack_endpoint": True}},
+         "https://s3.dualstack.eu-central-1.amazonaws.com", "false"),
+    ],
+)  # fmt: skip
+def test_lancedb_goes_where_boto3_goes(bucket, extra, endpoint, virtual):
+    extra = {"region_name": "eu-central-1", **extra}
+    access = S3Access(Connection("rag_s3", "aws", login="a", password="b", extra=extra))
+    options = access.native_options(bucket)
+    assert options.get("aws_endpoint") == endpoint
+    assert options["aws_virtual_hosted_style_request"] == virtual
+    assert access.store == (endpoint or "Amazon S3 (eu-central-1)")
+
+
+def test_a_lost_answer_to_a_probe_does_not_make_the_store_unfit(s3):
+    with served(PROXY, s3.endpoint, "forgetful", "0.5") as proxy:
+        for _ in range(6):
+            Lake(f"s3://{s3.bucket()}/lake", proxy.access()).open()
+
+
+def test_a_bucket_whose_region_does_not_know_it_yet_is_worth_a_later_try(s3):
+    bucket, once = s3.bucket(), {"retries": {"mode": "standard", "total_max_attempts": 2}}
+    with served(PROXY, s3.endpoint, "new", "1") as proxy:
+        for message in _messages(proxy, f"s3://{bucket}", config_kwargs=once):
+            assert "try again later" in message
+
+
+def test_tables_behind_a_website_are_not_taken_for_an_empty_lake(s3):
+    uri = f"s3://{s3.bucket()}/lake"
+    schema = pa.schema([pa.field("id", pa.string(), nullable=False)])
+    Lake(uri, s3.access()).database.table("t", schema, "id").upsert(pl.DataFrame({"id": ["a"]}))
+    with served(PROXY, s3.endpoint, "website", "1") as proxy:
+        behind = Lake(uri, proxy.access()).database.table("t", schema, "id")
+        with pytest.raises(ConfigurationError, match="no S3 API"):
+            behind.read()
+    assert Lake(uri, s3.access()).database.table("t", schema, "id").count() == 1
+    assert Lake(uri, s3.access()).database.table("other", schema, "id").count() == 0
+
+
+def test_a_lake_in_another_region_says_what_to_correct(s3):
+    uri = f"s3://{s3.bucket()}/lake"
+    said = pytest.raises(ConfigurationError, match="another region: correct region_name")
+    with served(PROXY, s3.endpoint, "elsewhere", "1") as proxy, said:
+        Lake(uri, proxy.access()).database.open("documents")

@@ -7,17 +7,22 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from include.commands.erase import erase
 from include.commands.ingest import Switches, plan, sync
 from include.commands.main import main
 from include.deployment import EnvironmentDeployment
 from include.embedding.fake import FakeEmbedder
-from include.errors import TransientError
+from include.errors import ConfigurationError, LakeError, TransientError
+from include.stages.forget import forget
 from include.stages.maintain import compact, prune
+from include.storage.lake_files import open_files
 from include.storage.s3_client import S3Access
 from include.wiring import Platform
 from tests.conftest import World
+from tests.s3.stores import Store, served
 
 PARAGRAPH = "Every {0} paragraph speaks of its {0} subject alone, in a few plain words about {0}."
 
@@ -172,3 +177,126 @@ def test_every_command_works_with_source_and_lake_in_buckets(
     assert (status, receipt["documents"]) == (0, 1), receipt
     assert command(capsys, "search", "apple-one")[1]["hits"][0]["uri"].endswith("birch%20tree.txt")
     assert command(capsys, "sync")[1]["unchanged"] == 1
+
+
+@pytest.fixture
+def versioned(bucket: str) -> str:
+    """The bucket's name; it has versioning."""
+    name = bucket.removeprefix("s3://")
+    client = S3Access(EnvironmentDeployment().connection("rag_s3")).client
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return name
+
+
+@pytest.mark.parametrize("page_keys", [1, 2, 3, 5, 1000])
+def test_what_was_deleted_does_not_come_back_while_its_versions_are_forgotten(
+    versioned: str, page_keys: int
+):
+    access = S3Access(EnvironmentDeployment().connection("rag_s3"))
+    files = open_files(f"s3://{versioned}/lake", access)
+    for number in range(3):
+        for name in ("kept", "secret", "until"):
+            files.write(name, f"{name} {number}".encode())
+    files.delete(["secret"])
+
+    def small_pages(params: dict[str, object], **_: object) -> None:
+        params["MaxKeys"] = page_keys
+
+    access.client.meta.events.register("provide-client-params.s3.ListObjectVersions", small_pages)
+    assert files.forget_versions() == 2 + 4 + 2
+    assert [each.path for each in files.list()] == ["kept", "until"]
+    assert files.read("secret") is None
+    other = S3Access(EnvironmentDeployment().connection("rag_s3"))  # whose pages are large
+    held = other.client.list_object_versions(Bucket=versioned, Prefix="lake/")
+    assert "DeleteMarkers" not in held
+    assert [each["Key"] for each in held["Versions"]] == ["lake/kept", "lake/until"]
+
+
+def test_versions_from_before_versioning_are_forgotten_too(bucket: str):
+    access = S3Access(EnvironmentDeployment().connection("rag_s3"))
+    name = bucket.removeprefix("s3://")
+    files = open_files(f"{bucket}/lake", access)
+    files.write("a", b"null version")
+    access.client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    files.write("a", b"new")
+    assert files.forget_versions() == 1
+    assert files.read("a") == b"new"
+
+
+def test_nothing_is_erased_while_documents_lie_below_a_lake_whose_old_versions_would_go(
+    world: World, bucket: str, versioned: str
+):
+    client = S3Access(EnvironmentDeployment().connection("rag_s3")).client
+    for text in (b"Apples are green.", b"Apples are red."):
+        client.put_object(Bucket=versioned, Key="docs/apple.txt", Body=text)
+    run(platform := world(RAG_SOURCE_URI=f"{bucket}/docs", RAG_LAKE_URI=bucket))
+    with pytest.raises(ConfigurationError, match="prefix of its own"):
+        erase(platform, f"{bucket}/docs/pear.txt", settle_seconds=0)
+    held = client.list_object_versions(Bucket=versioned, Prefix="docs/")
+    assert len(held["Versions"]) == 2
+
+
+def test_a_deletion_that_the_store_was_too_busy_for_is_worth_a_later_try(bucket: str):
+    access = S3Access(EnvironmentDeployment().connection("rag_s3"))
+    files = open_files(f"{bucket}/lake", access)
+    files.write("a", b"x")
+
+    def fail(parsed: dict[str, object], **_: object) -> None:
+        parsed["Errors"] = [{"Key": "lake/a", "Code": codes.pop()}]
+
+    codes = ["AccessDenied", "InternalError"]
+    access.client.meta.events.register("after-call.s3.DeleteObjects", fail)
+    with pytest.raises(TransientError, match="busy"):
+        files.delete(["a"])
+    with pytest.raises(LakeError, match="s3:DeleteObject"):
+        files.delete(["a"])
+
+
+@pytest.mark.parametrize(
+    ("lake", "other"),
+    [
+        ("s3://bucket/lake", "s3://bucket/other/a"),
+        ("s3://bucket/lake", "s3://elsewhere/lake/a"),
+        ("file:///lake", "file:///other/a"),
+    ],
+)
+def test_a_uri_of_another_lake_is_refused(lake: str, other: str):
+    with pytest.raises(LakeError, match="another lake"):
+        open_files(lake, S3Access()).path(other)
+
+
+@pytest.mark.parametrize("kind", ["busy", "denied", "expired"])
+def test_nothing_is_forgotten_when_an_artifact_that_may_claim_it_cannot_be_read(
+    world: World, corpus: Path, on_s3: str, s3: Store, monkeypatch: pytest.MonkeyPatch, kind: str
+):
+    monkeypatch.setattr("include.storage.s3_files._RETRIES", {"max_retries": 1})
+    crashing = world(RAG_EMBED_BATCH_TEXTS="1")
+    assert isinstance(crashing.embedder, FakeEmbedder)
+    crashing.embedder.fail_after = 2
+    with pytest.raises(TransientError):
+        run(crashing)
+    behind = served("tests.s3.bad_proxy", s3.endpoint, kind, "1", ".parquet")
+    with behind as proxy, monkeypatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_RAG_S3", proxy.connection())
+        failing = world()
+        with pytest.raises(TransientError, match="nothing was concluded"):
+            forget(failing.lake, failing.database, vectors_before=datetime.now(UTC))
+    assert world().cache.count() == 2
+    run(resumed := world())
+    assert not set(embedded(crashing)) & set(embedded(resumed))
+
+
+def test_polars_is_as_patient_as_lancedb(bucket: str):
+    access = S3Access(EnvironmentDeployment().connection("rag_s3"))
+    files = open_files(f"{bucket}/lake", access)
+    files.write_frame("a.parquet", pl.DataFrame({"a": [1]}))
+    asked: list[dict[str, object]] = []
+    scan = pl.scan_parquet
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pl, "scan_parquet", lambda *a, **k: asked.append(k) or scan(*a, **k))
+        assert files.scan(["a.parquet"]).collect()["a"].to_list() == [1]
+    options = asked[0]["storage_options"]
+    assert isinstance(options, dict)
+    assert (options["max_retries"], options["retry_timeout_ms"]) == (10, 180_000)
+    assert options["client_max_retries"] == "10"
+    assert options["client_retry_timeout"] == "180"

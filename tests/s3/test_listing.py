@@ -42,6 +42,42 @@ def test_every_key_is_listed_once_and_in_the_order_of_its_range(names, prefix, p
         assert all(key > after for key in mine)
 
 
+# Names about which the two orders differ, and folders that a cut could hit.
+BESIDE = st.lists(
+    st.lists(st.sampled_from(["a", "b", "2", "3", "a-b", "a.md", "a b", "b-1", "2-x", "2.md", "m"]),
+             min_size=1, max_size=4).map("/".join),
+    max_size=60, unique=True,
+)  # fmt: skip
+TREES = st.one_of(NAMES, BESIDE).map(
+    lambda names: [
+        name for name in names if "\0" not in name and "~" not in name and "//" not in name
+    ]
+)
+
+
+@given(TREES, PREFIXES, st.integers(1, 9), st.integers(1, 16))
+def test_a_store_that_sorts_by_folders_is_listed_whole_too(names, prefix, page_keys, at_once):
+    keys = [prefix + name for name in names if not name.startswith("/")]
+    bucket = ListedBucket(keys, page_keys, by_folders=True)
+    assert sorted(every_key(ranges(bucket, prefix, at_once))) == sorted(keys)
+
+
+@pytest.mark.parametrize("by_folders", [False, True])
+def test_years_beside_files_of_their_names_are_listed_whole_by_many_requests(by_folders):
+    names = [
+        f"docs/{year}{end}/{number:03d}.md"
+        for year in range(2015, 2027)
+        for end in ("", "-draft", ".old")
+        for number in range(40)
+    ]
+    names += [f"docs/{year}.md" for year in range(2015, 2027)]
+    bucket = ListedBucket(names, 10, by_folders=by_folders)
+    bucket.seconds = 0.002
+    found = ranges(bucket, "docs/")
+    assert sorted(every_key(found)) == sorted(names)
+    assert len(found) > 4
+
+
 @given(NAMES, st.integers(1, 5), st.data())
 def test_a_key_that_stays_is_listed_once_whatever_comes_and_goes_meanwhile(names, page_keys, data):
     moving = data.draw(st.lists(st.sampled_from(names or ["new"]), max_size=12, unique=True))
@@ -93,6 +129,14 @@ def test_a_listing_of_one_page_is_one_request():
     bucket = ListedBucket(["a", "b"], 2)
     assert list(every_key(ranges(bucket))) == ["a", "b"]
     assert bucket.requests == 1
+
+
+def test_keys_as_long_as_they_may_be_are_never_asked_for_with_a_longer_one():
+    names = ["\U0001f600" * 240 + "\U0001f600" * count + "x" for count in range(16)]
+    prefix = "d" * 59 + "/"
+    bucket = ListedBucket([prefix + name for name in names], 1)
+    assert sorted(every_key(ranges(bucket, prefix))) == sorted(prefix + name for name in names)
+    assert max(map(len, bucket.starts), default=0) <= 1024
 
 
 @given(NAMES, ANY, ANY)

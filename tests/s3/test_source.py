@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from include.commands.ingest import Switches, sync
 from include.commands.query import ask, trace
-from include.errors import DocumentError, SourceError
+from include.errors import DocumentError, SourceError, TransientError
+from include.storage.key_space import by_folders
 from include.storage.naming import sidecar_names
 from include.storage.s3_listing import listed
 from include.storage.s3_pairs import Pairs
@@ -75,7 +76,8 @@ def test_a_store_that_is_busy_now_and_then_is_listed_whole(s3, place):
 
 ODD = ("a b+c&d=e.txt", "100%.txt", "%2F.txt", "ünï/çødé.txt", "back\\slash.txt", "tab\there.txt",
        "quote'\".txt", "#1?.txt", "//double.txt", "a/../b.txt", "\U0001f600.txt",
-       "\x01control.txt")  # fmt: skip
+       "\x01control.txt", "carriage\return.txt", "a", "a/b.txt", "é" * 500 + ".txt",
+       " lead.txt", "trail ", "plus+plus.txt", "&amp;.txt", "nul\x00.txt")  # fmt: skip
 
 
 def test_keys_of_any_characters_are_listed_and_read(place):
@@ -168,7 +170,40 @@ def test_a_body_that_breaks_off_is_taken_up_again(s3, place):
             assert place.source(store=proxy).read("a.bin", LIMIT).raw == body
 
 
-def test_an_object_replaced_between_two_pieces_is_not_pieced_together(s3, place):
+def test_a_store_that_knows_no_ranges_is_read_from_the_beginning_again(s3, place):
+    body = random.Random(1).randbytes(300_000)
+    place.put("docs/a.bin", body=body)
+    with served("tests.s3.bad_proxy", s3.endpoint, "broken", "0.4") as proxy:
+        source = place.source(store=proxy)
+
+        def forget(params: dict[str, Any], **_: Any) -> None:
+            params["headers"].pop("Range", None)
+
+        source._client.meta.events.register("before-call.s3.GetObject", forget)
+        for _ in range(5):
+            assert source.read("a.bin", LIMIT).raw == body
+
+
+def test_bytes_that_changed_on_the_way_are_fetched_again_and_never_indexed(s3, place):
+    body = random.Random(1).randbytes(30_000)
+    place.put("docs/a.bin", body=body)
+    with served("tests.s3.bad_proxy", s3.endpoint, "garbled", "0.5") as proxy:
+        for _ in range(5):
+            assert place.source(store=proxy).read("a.bin", LIMIT).raw == body
+    garbling = served("tests.s3.bad_proxy", s3.endpoint, "garbled", "1", "a.bin")
+    with garbling as proxy, pytest.raises(DocumentError, match=r"unreadable.*checksum"):
+        place.source(store=proxy).read("a.bin", LIMIT)
+
+
+def test_a_listing_whose_answers_break_off_is_an_error_and_never_a_part(s3, place):
+    place.put(*(f"docs/{number:03d}.txt" for number in range(30)))
+    breaking = served("tests.s3.bad_proxy", s3.endpoint, "broken", "1")
+    with breaking as proxy, pytest.raises(TransientError):
+        keys(place.source(store=proxy))
+
+
+@pytest.mark.parametrize("forgotten", [[], ["If-Match"]], ids=["", "a store without conditions"])
+def test_an_object_replaced_between_two_pieces_is_not_pieced_together(s3, place, forgotten):
     place.put("docs/a.bin", body=b"a" * 300_000)
     with served("tests.s3.bad_proxy", s3.endpoint, "broken", "1") as proxy:
         source = place.source(store=proxy)
@@ -177,7 +212,12 @@ def test_an_object_replaced_between_two_pieces_is_not_pieced_together(s3, place)
             if "Range" in params:
                 place.put("docs/a.bin", body=b"b" * 300_000)
 
+        def forget(params: dict[str, Any], **_: Any) -> None:
+            for name in forgotten:
+                params["headers"].pop(name, None)
+
         source._client.meta.events.register("provide-client-params.s3.GetObject", replace)
+        source._client.meta.events.register("before-call.s3.GetObject", forget)
         with pytest.raises(DocumentError, match="changed_while_read"):
             source.read("a.bin", LIMIT)
 
@@ -225,10 +265,11 @@ NAMES = st.lists(
 @given(names=NAMES, cuts=st.lists(st.text("ab.-/", min_size=1, max_size=4), unique=True, max_size=3),
        mix=st.randoms(use_true_random=False))  # fmt: skip
 def test_pairing_does_not_depend_on_ranges_nor_on_which_comes_first(names, cuts, mix):
-    names, cuts = sorted(names), sorted(cuts)
+    rank = mix.choice([str, by_folders])
+    names, cuts = sorted(names, key=rank), sorted(cuts, key=rank)
     parts: list[list[str]] = [[] for _ in range(len(cuts) + 1)]
     for name in names:
-        parts[sum(name > cut for cut in cuts)].append(name)
+        parts[sum(rank(name) > rank(cut) for cut in cuts)].append(name)
     pairs: Pairs[str] = Pairs()
     starts = ["", *cuts]
     found = []

@@ -51,6 +51,32 @@ def corpus(inbox: Path) -> Path:
     return inbox
 
 
+def test_one_source_of_several_that_lists_nothing_deletes_nothing_until_a_person_allows_it(
+    world, corpus, caplog
+):
+    small = corpus.parent / "small"
+    small.mkdir()
+    (small / "rules.txt").write_text(text_about("rules"))
+    both = {"RAG_SOURCE_URI": f"{corpus.as_uri()} {small.as_uri()}"}
+    assert run(world(**both))["added"] == 4
+    before = index_content(world(**both))
+    misspelt = corpus.parent / "smal"
+    misspelt.mkdir()
+    other = {"RAG_SOURCE_URI": f"{corpus.as_uri()} {misspelt.as_uri()}"}
+    assert sync(world(**other))[0]["withheld"] == 1
+    (small / "rules.txt").unlink()
+    receipt, status = sync(world(**both))
+    assert (receipt["withheld"], receipt["removed"], status) == (1, 0, 1)
+    assert index_content(world(**both)) == before
+    run(world(**both), allow_deletions=True)
+    assert len(set(index_content(world(**both)).values())) == 3
+    (corpus / "apple.txt").unlink()
+    assert run(world(**both))["removed"] == 1, "a source that was empty before is no reason to wait"
+    (small / "rules.txt").write_text(text_about("rules"))
+    run(world(**both))
+    assert run(world())["removed"] == 1, "nor is one that is no longer configured"
+
+
 def test_a_first_sync_makes_every_document_searchable(world, corpus):
     receipt = run(platform := world())
     assert (receipt["added"], receipt["quarantined"]) == (3, 0)

@@ -173,9 +173,28 @@ def test_the_helm_values_know_only_settings_that_exist():
 
 def test_the_git_bundle_is_the_root_of_the_repository():
     values = yaml.safe_load((DEPLOYMENT / "values-git.yaml").read_text())
-    [bundle] = values["dagProcessor"]["dagBundleConfigList"]
+    variables = {each["name"]: each["value"] for each in yaml.safe_load(values["extraEnv"])}
+    name = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
+    assert name in (REPOSITORY / "Dockerfile").read_text(), "the image's is what has to be replaced"
+    [bundle] = json.loads(variables[name])
+    assert bundle["classpath"].endswith("GitDagBundle")
     assert "subdir" not in bundle["kwargs"]
     assert "repo_url" not in bundle["kwargs"]
+
+
+def test_every_option_of_airflow_that_is_set_exists():
+    from airflow.configuration import conf
+
+    files = [REPOSITORY / "docker-compose.yaml", REPOSITORY / "Dockerfile", *DEPLOYMENT.glob("*.yaml")]  # fmt: skip
+    text = "\n".join(file.read_text() for file in files)
+    named = {tuple(map(str.lower, found)) for found in re.findall(r"AIRFLOW__([A-Z_]+?)__([A-Z_]+)\b", text)}  # fmt: skip
+    config = yaml.safe_load((DEPLOYMENT / "values-celery.yaml").read_text())["config"]
+    named |= {(section, option) for section, options in config.items() for option in options}
+    known = conf.configuration_description
+    # Celery's provider, whose options these are, comes with the image alone.
+    named -= {("celery", each) for each in ("broker_url", "result_backend", "worker_concurrency")}
+    assert len(named) > 10
+    assert {each for each in named if each[1] not in known.get(each[0], {}).get("options", {})} == set()  # fmt: skip
 
 
 def policy(name: str) -> list[dict[str, Any]]:
@@ -191,6 +210,18 @@ def test_policies_allow_named_actions_on_named_resources(name):
         assert statement["Effect"] == "Allow"
         assert not any("*" in action for action in statement["Action"])
         assert all(resource != "*" for resource in statement["Resource"])
+
+
+@pytest.mark.parametrize(("name", "heading"), [("iam-source.json", "Reading a source"), ("iam-lake.json", "A lake")])  # fmt: skip
+def test_policies_allow_what_the_documentation_says_is_needed_and_no_more(name, heading):
+    told = (REPOSITORY / "docs" / "s3.md").read_text().partition("## Policies")[2]
+    shown = re.search(
+        rf"{heading}[^:]*:\n\n((?:    .*\n)+)", told.replace(". A lake:", ".\n\nA lake:")
+    )
+    assert shown
+    documented = {action for each in json.loads(shown[1])["Statement"]
+                  for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])}  # fmt: skip
+    assert {action for each in policy(name) for action in each["Action"]} == documented
 
 
 def test_the_source_cannot_be_written():

@@ -90,6 +90,6 @@ def _verdict(answer: Json, command: str) -> list[str]:
 
 def _withheld(count: int) -> str:
     return (
-        f"{count} documents are gone from the source, more than max_delete_fraction allows: they "
-        f"stay searchable. If the deletion is intended, add --allow-deletions."
+        f"{count} documents are gone from the source, all of one or more than max_delete_fraction "
+        f"allows: they stay searchable. If the deletion is intended, add --allow-deletions."
     )
