@@ -72,13 +72,13 @@ def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
     return answer, int(judged.assessment.verdict in ("fail", "refuse"))
 
 
-def write_page(path: Path, text: str) -> None:
-    """Raises ConfigurationError for a file that cannot be written."""
+def write_page(path: Path, text: str, option: str = "--report") -> None:
+    """Raises ConfigurationError for a file, given by that option, that cannot be written."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(
-            f"--report should name a file that can be written; {str(path)!r} cannot: {error}."
+            f"{option} should name a file that can be written; {str(path)!r} cannot: {error}."
         ) from error
 
 

@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from include.commands.ingest import sync
 from include.commands.main import main
 from include.evaluation.questions import load_questions
-from include.golden.kept import FEWEST
+from include.golden.kept import FEWEST, questions_of
+from include.golden.titles import propose
 from include.judging import Asked, golden_questions, state_of
 
 NAMES = ("amber", "birch", "cedar", "dune", "ember", "fjord", "grove", "heron", "iris", "jade")
@@ -31,6 +33,17 @@ def command(environment, inbox, monkeypatch, capsys):
         return status, json.loads(said.out) if said.out else said.err
 
     return run
+
+
+def test_a_heading_that_occurs_twice_is_shown_with_the_text_below_its_own(world, inbox):
+    parts = [f"## Version {n}\n\n### What is new\n\nIt is news of {n}.\n" for n in (2, 1)]
+    (inbox / "log.md").write_text("# Changes\n\n" + "\n".join(parts))
+    sync(platform := world())
+    propose(platform.tables, most=20, seed=7)
+    shown = {row["question"]: row["passage"] for row in questions_of(platform.tables)}
+    for number in (1, 2):
+        passage = shown[f"Changes: Version {number}: What is new"]
+        assert passage.startswith(f"What is new\n\nIt is news of {number}.")
 
 
 def test_without_a_model_titles_wait_and_what_is_accepted_is_asked(command, world, tmp_path):
