@@ -5,6 +5,7 @@
     │   └── CommitConflictError      another writer committed first
     └── PermanentError          a retry cannot help: fail at once, keep what is there
         ├── ConfigurationError  a setting, a connection or a file of ours is wrong
+        │   └── QueryError           what was asked cannot be searched for: ask something else
         ├── SourceError         the source cannot be listed: nothing may be concluded from it
         ├── LakeError           the lake cannot be used: newer format, damaged, full disk
         ├── ModelError          an embedding model is missing or gives wrong vectors
@@ -37,6 +38,10 @@ class PermanentError(PlatformError):
 
 class ConfigurationError(PermanentError):
     """A setting, a connection or a file of the user's is wrong; nothing was started."""
+
+
+class QueryError(ConfigurationError):
+    """What was asked cannot be searched for, however everything else is set up."""
 
 
 class SourceError(PermanentError):

@@ -13,6 +13,7 @@ from include.settings import Settings
 from include.wiring import Platform
 from tests import airflow_home as _airflow_home  # noqa: F401 (before any test imports Airflow)
 from tests.s3.stores import Store, served
+from tests.small_lake import settings_of
 
 # Deterministic, and without a deadline: a busy machine must not turn a property red.
 hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, database=None)
@@ -43,13 +44,7 @@ def inbox(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(tmp_path: Path, inbox: Path) -> dict[str, str]:
     """Settings of a world with a fake model: source in `inbox`, lake in `tmp_path`."""
-    return {
-        "RAG_SOURCE_URI": inbox.as_uri(),
-        "RAG_LAKE_URI": (tmp_path / "lake").as_uri(),
-        "RAG_EMBEDDER": "fake:32",
-        "RAG_CHUNK_TOKENS": "20",
-        "RAG_CHUNK_OVERLAP_TOKENS": "0",
-    }
+    return settings_of(tmp_path)
 
 
 @pytest.fixture

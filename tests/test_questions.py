@@ -43,6 +43,7 @@ def test_questions_are_read_in_order(tmp_path: Path) -> None:
         ({"relevant": {"/": 1}}, "has '/': 1"),
         ({"relevant": {"a.md": float("nan")}}, "has 'a.md': nan"),
         ({"answer": 3}, "answer should be a text, is 3"),
+        ({"answer": "\ud800"}, "half a character"),
         ({"tags": "fact"}, "tags should be a list of texts, is 'fact'"),
         ({"tag": ["fact"]}, "unknown key 'tag'; allowed are id, question, relevant, answer, tags"),
     ],
@@ -62,6 +63,7 @@ def test_a_malformed_question_is_named_by_its_line(
     [
         (['{"id": '], "line 1: "),
         (["[1]"], r"line 1: expected a JSON object, found '\[1\]'"),
+        (["[" * 100_000], "line 1: "),
         ([json.dumps(QUESTION)] * 2, "line 2: id 'q1' is used twice"),
         (["", " "], "holds no question"),
     ],

@@ -12,7 +12,7 @@ import pytest
 from include.documents import Hit
 from include.embedding.fake import FakeEmbedder
 from include.embedding.protocol import EmbedderIdentity, FloatArray
-from include.errors import ConfigurationError, ModelError
+from include.errors import ConfigurationError, ModelError, QueryError
 from include.filters import Scope, parse_filter
 from include.metadata import Fields
 from include.retrieval.fusion import convex_combination, reciprocal_rank_fusion
@@ -166,6 +166,11 @@ def test_an_empty_index_answers_with_nothing(mode: Mode) -> None:
 def test_an_empty_query_is_refused(searcher: Searcher, query: str) -> None:
     with pytest.raises(ConfigurationError, match="The query should contain a word"):
         searcher.search(query)
+
+
+def test_a_query_with_half_a_character_is_refused(searcher: Searcher) -> None:
+    with pytest.raises(QueryError, match="should be Unicode"):
+        searcher.search("why \ud800")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from include.retrieval.context import pack
 from tests.conftest import World
 
 TEXT = "One begins. Two follows.\n\nThree is third. Four ends.\n\nFive is elsewhere."
-SECTIONS = {(0, 51): "a", (53, 71): "b"}
 
 
 def chunk(start: int, end: int, context: tuple[int, int], score: float = 1.0) -> Hit:

@@ -207,6 +207,23 @@ def test_a_key_that_cannot_be_used_is_told_without_the_key(value, expected):
     assert "RAG_API_KEYS" in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("short-0123", "at least 16"),
+        ("good-0123456789ab|hr", "letters"),
+        ("same-0123456789a", "both"),
+    ],
+)
+def test_a_metrics_key_that_cannot_be_used_is_told_without_the_key(value, expected):
+    keys = {"RAG_API_KEYS": "same-0123456789a|hr"}
+    assert Settings.from_environment(keys).api.metrics_key == ""
+    with pytest.raises(ConfigurationError, match=expected) as told:
+        Settings.from_environment(keys | {"RAG_METRICS_KEY": value})
+    assert "0123" not in str(told.value)
+    assert "RAG_METRICS_KEY" in str(told.value)
+
+
 def test_a_semantic_cache_that_could_keep_nothing_is_refused():
     on = {"RAG_SEMANTIC_CACHE": "0.95"}
     assert Settings.from_environment(on).llm.semantic_cache == 0.95

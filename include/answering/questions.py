@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from include.documents import digest
-from include.errors import ConfigurationError, DocumentError
+from include.errors import ConfigurationError, DocumentError, QueryError
+from include.retrieval.search import require_query
 from include.wiring import Platform
 
 MOST_QUESTIONS = 100_000
@@ -127,6 +128,10 @@ def _asked(row: dict[str, object], line: int) -> Asked:
             f"Line {line} should have a question of at most {_LONGEST:,} characters, has "
             f"{question!r:.80}."
         )
+    try:
+        require_query(question)
+    except QueryError as error:
+        raise ConfigurationError(f"Line {line}: {error}") from error
     given = row.get("id")
     name = "" if given is None else str(given).strip()
     return Asked(name or digest("question", question.strip())[:16], question.strip())

@@ -19,6 +19,7 @@ from include.embedding.protocol import EmbedderIdentity, FloatArray
 from include.embedding.shortened import shortened
 from include.storage.keyed import KeyedTable
 from include.storage.lance import LanceDatabase
+from include.storage.vector_forms import decoded
 
 
 def cache_schema(dimensions: int) -> pa.Schema:
@@ -125,15 +126,13 @@ def _table(database: LanceDatabase, tables: str, identity: EmbedderIdentity) -> 
 
 def _sound(table: KeyedTable, hashes: Sequence[str]) -> tuple[list[str], FloatArray]:
     """What the table has of these, without vectors that do not fit their checksum: those go."""
-    found = table.lookup(hashes, ["text_hash", "vector", "checksum"])
-    dimensions = table.schema.field("vector").type.list_size
-    vectors = found["vector"].to_numpy().astype(np.float32, copy=False)
-    vectors = vectors.reshape(len(found), dimensions)
+    found = table.taken(hashes, ["text_hash", "vector", "checksum"])
+    names, vectors = found["text_hash"].to_pylist(), decoded(found["vector"])
     sound = checksums(vectors) == found["checksum"].to_numpy()
     if sound.all():
-        return found["text_hash"].to_list(), vectors
-    table.delete(found.filter(~sound)["text_hash"].to_list())
-    return found.filter(sound)["text_hash"].to_list(), vectors[sound]
+        return names, vectors
+    table.delete([name for name, is_sound in zip(names, sound, strict=True) if not is_sound])
+    return [name for name, is_sound in zip(names, sound, strict=True) if is_sound], vectors[sound]
 
 
 def checksums(vectors: FloatArray) -> NDArray[np.uint32]:

@@ -18,7 +18,7 @@ from include.embedding.engine import Engine
 from include.embedding.models import ModelFolder
 from include.embedding.protocol import EmbedderIdentity, FloatArray
 from include.embedding.rust_tokenizer import encodable, load_rust
-from include.errors import ConfigurationError, ModelError
+from include.errors import ConfigurationError, ModelError, QueryError
 from include.observability.log import warn
 
 _ENGINES: dict[tuple[object, ...], Engine] = {}
@@ -77,10 +77,15 @@ class LocalEmbedder:
         """The query's unit vector, of shape (dimensions,).
 
         A question above the model's limit is read up to it: unlike a document's text, what is
-        left out loses nothing. Raises ModelError for a query without a token.
+        left out loses nothing. Raises QueryError for a query without a token.
         """
         refuse_empty([text])
-        ids = self._tokens(self._model.query_prefix, text, 0)
+        ids = self._encoded(self._model.query_prefix, text)
+        if len(ids) <= self._empty:
+            raise QueryError(
+                f"The query has no token that model {self._model.name!r} can see ({text[:20]!r}): "
+                f"ask in words."
+            )
         if len(ids) > self._model.max_sequence:
             ids = [*ids[: self._model.max_sequence - 1], ids[-1]]
         vector: FloatArray = self._vectors([ids])[0]
@@ -107,12 +112,16 @@ class LocalEmbedder:
             )
 
     def _tokens(self, prefix: str, text: str, at: int) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(prefix + encodable(text)).ids
+        ids = self._encoded(prefix, text)
         if len(ids) <= self._empty:
             raise ModelError(
                 f"Text {at} to embed has no token that model {self._model.name!r} can see "
                 f"({text[:20]!r}); drop such chunks before they are embedded."
             )
+        return ids
+
+    def _encoded(self, prefix: str, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(prefix + encodable(text)).ids
         return ids
 
     @cached_property

@@ -21,7 +21,7 @@ from include.embedding.checks import refuse_empty
 from include.embedding.openai_vectors import read_vectors
 from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray
 from include.embedding.shortened import cut, shorten
-from include.errors import ConfigurationError, ModelError
+from include.errors import ConfigurationError, ModelError, QueryError
 from include.remote.endpoint import Endpoint, option
 from include.spending.account import Answered
 from include.spending.entries import EMBED, Purpose
@@ -98,6 +98,10 @@ class OpenAIEmbedder:
         """What the vectors are."""
         return self._identity
 
+    @property
+    def _longest(self) -> int:
+        return min(self._tokenizer.limit, self._max_tokens)
+
     def embed_documents(self, texts: Sequence[str]) -> FloatArray:
         """One unit vector per text. Raises ModelError for answers that cannot be trusted.
 
@@ -110,8 +114,14 @@ class OpenAIEmbedder:
         return np.concatenate(parts) if parts else empty
 
     def embed_query(self, text: str) -> FloatArray:
-        """The query's unit vector."""
+        """The query's unit vector. Raises QueryError for one that is longer than the model reads."""
         refuse_empty([text])
+        count = self._tokenizer.count(self._identity.query_prefix + text)
+        if count > self._longest:
+            raise QueryError(
+                f"The query has {count} tokens; the model {self._identity.model!r} reads "
+                f"{self._longest}: ask it shorter."
+            )
         ((texts, tokens),) = self.packed([self._identity.query_prefix + text])
         vector: FloatArray = self._request(texts, tokens)[0]
         return vector
@@ -134,11 +144,10 @@ class OpenAIEmbedder:
         total = 0
         for text in texts:
             count = self._tokenizer.count(text)
-            if count > min(self._tokenizer.limit, self._max_tokens):
+            if count > self._longest:
                 raise ModelError(
                     f"A text of {count} tokens is too long for the model {self._identity.model!r}, "
-                    f"which reads {min(self._tokenizer.limit, self._max_tokens)}: lower "
-                    f"RAG_CHUNK_TOKENS."
+                    f"which reads {self._longest}: lower RAG_CHUNK_TOKENS."
                 )
             if batch and (len(batch) == most_inputs or total + count > most_tokens):
                 yield batch, total

@@ -5,6 +5,5 @@ versions of a bucket and the logs of providers are outside the lake: see docs/op
 """
 
 from include.erasure.erase import Erasing, erase
-from include.erasure.receipt import Receipt
 
-__all__ = ["Erasing", "Receipt", "erase"]
+__all__ = ["Erasing", "erase"]

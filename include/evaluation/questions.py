@@ -57,7 +57,7 @@ def load_questions(path: Path) -> list[Question]:
             question = parse_question(line)
             if question.id in questions:
                 raise ValueError(f"id {question.id!r} is used twice; every question needs its own")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigurationError(f"{path}, line {number}: {error}.") from error
         questions[question.id] = question
     if not questions:
@@ -71,6 +71,12 @@ def parse_question(line: str) -> Question:
     An unknown key is refused: it is more often a misspelt `answer` or `tags` than meant.
     """
     raw = json.loads(line)
+    try:
+        json.dumps(raw, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"it should be Unicode, has half a character: {line.strip()!r:.80}"
+        ) from None
     if not isinstance(raw, dict):
         raise ValueError(f"expected a JSON object, found {line.strip()[:60]!r}")
     unknown = sorted(set(raw) - set(KEYS))

@@ -3,17 +3,15 @@
 from include.filters.evaluate import admits
 from include.filters.parser import parse_filter
 from include.filters.scope import EVERYTHING, Scope
-from include.filters.syntax import All, Any, Comparison, Filter, IsNull, Not, Operator
+from include.filters.syntax import All, Comparison, Filter, IsNull, Not
 
 __all__ = [
     "EVERYTHING",
     "All",
-    "Any",
     "Comparison",
     "Filter",
     "IsNull",
     "Not",
-    "Operator",
     "Scope",
     "admits",
     "parse_filter",

@@ -39,6 +39,4 @@ class ScriptedChat:
             for piece in answer.splitlines(keepends=True):
                 heard(piece)
         asked = sum(len(each.content.split()) for each in request.messages)
-        return Completion(
-            answer, "fake", "stop", asked, len(answer.split()), Decimal(0), "fake-call"
-        )
+        return Completion(answer, "fake", "stop", asked, len(answer.split()), Decimal(0))

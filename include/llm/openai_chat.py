@@ -64,11 +64,10 @@ class OpenAIChat:
         if not held:
             return None
         tokens = Tokens(int(held["input_tokens"]), int(held["output_tokens"]))
-        entry = self._remote.account.record_hit(self._purpose(request), tokens)
+        self._remote.account.record_hit(self._purpose(request), tokens)
         return Completion(
-            held["text"], self.name, "stop", tokens.input, tokens.output, Decimal(0), entry.id,
-            cached=True,
-        )  # fmt: skip
+            held["text"], self.name, "stop", tokens.input, tokens.output, Decimal(0), cached=True
+        )
 
     def complete(
         self, request: ChatRequest, *, tries: int | None = None, heard: Heard | None = None
@@ -95,7 +94,7 @@ class OpenAIChat:
             self._responses.put(self._key(request), held, self._keep_seconds)
         return Completion(
             said.text, self.name, said.finish_reason, entry.tokens.input, entry.tokens.output,
-            entry.cost_usd, entry.id,
+            entry.cost_usd,
         )  # fmt: skip
 
     def most(self, request: ChatRequest, *, beside: int = 0) -> Estimate:

@@ -66,7 +66,6 @@ class Completion:
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal
-    call_id: str
     cached: bool = False
 
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from include.documents import Hit
 from include.embedding.protocol import Embedder, FloatArray
-from include.errors import ConfigurationError
+from include.errors import ConfigurationError, QueryError
 from include.filters import EVERYTHING, Scope
 from include.retrieval.distinct import Distinct, keep_all
 from include.retrieval.fusion import Fusion, Scored, convex_combination
@@ -49,7 +49,8 @@ class Searcher:
     def search(self, query: str, k: int = 10, *, mode: Mode = "hybrid") -> list[Hit]:
         """The `k` best chunks, best first.
 
-        Raises ConfigurationError for an empty query, k below 1 or above 1,000, an unknown mode.
+        Raises QueryError as `require_query`, ConfigurationError for k below 1 or above 1,000
+        and for an unknown mode.
         """
         return self.search_all([query], k, mode=mode)[0]
 
@@ -99,9 +100,20 @@ class Searcher:
         return [replace(by_id[chunk_id], score=score) for chunk_id, score in fused]
 
 
-def _refuse(query: str, k: int, mode: str) -> None:
+def require_query(query: str) -> None:
+    """Raises QueryError for a text that nothing can be searched for with."""
     if not query.strip():
-        raise ConfigurationError(f"The query should contain a word, is {query!r}.")
+        raise QueryError(f"The query should contain a word, is {query!r}.")
+    try:
+        query.encode()
+    except UnicodeEncodeError:
+        raise QueryError(
+            f"The query should be Unicode, without halves of characters, is {query!r:.80}."
+        ) from None
+
+
+def _refuse(query: str, k: int, mode: str) -> None:
+    require_query(query)
     if k < 1:
         raise ConfigurationError(f"k should be >= 1, is now {k}")
     if k > MOST_HITS:

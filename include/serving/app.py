@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from include.errors import PlatformError
 from include.observability.log import report, warn
 from include.serving.completions import completions
 from include.serving.doors import Door, Observed
+from include.serving.lake_gauges import keep_looking
 from include.serving.rates import Limit
 from include.serving.readers import Keyring
 from include.serving.refusals import Refusal, refusal_of
@@ -40,23 +40,23 @@ def make_app(
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
-        looking = asyncio.create_task(_keep_ready(api))
+        measured = keep_looking(api.measured.lake, api.service.look)
+        looking = [asyncio.create_task(each) for each in (_keep_ready(api), measured)]
         try:
             yield
         finally:
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
+            for each in looking:
+                each.cancel()
+                with suppress(asyncio.CancelledError):
+                    await each
 
     app = FastAPI(
         title="RAG data platform", version=VERSION, description=_PROMISE, lifespan=living,
         docs_url=None, redoc_url=None,
     )  # fmt: skip
     app.state.api = api
-    keyed = [Depends(HTTPBearer(auto_error=False, description="A key of RAG_API_KEYS."))]
-    app.include_router(health)
-    for router in (questions, completions):
-        app.include_router(router, dependencies=keyed, responses=_ERRORS)
+    for router in (health, questions, completions):
+        app.include_router(router)
     for kind, told in _TOLD.items():
         app.add_exception_handler(kind, told)
     app.add_middleware(Door, keyring=keyring, hosts=hosts, limit=limit)
@@ -105,12 +105,13 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, Refusal):
         return error.response()
     asked = f"{request.method} {request.url.path[:100]}"
-    kind = _KINDS.get(error.status_code)
-    if kind is None:
-        return Refusal(error.status_code, "invalid_request", f"{error.detail}.").response()
-    return Refusal(
-        error.status_code, kind, f"There is no {asked}: /docs has the routes."
-    ).response()
+    kind = _KINDS.get(error.status_code, "invalid_request")
+    told = f"There is no {asked}: /docs has the routes."
+    if kind == "invalid_request":
+        told = error.detail.rstrip(".") + "."
+    answer = Refusal(error.status_code, kind, told).response()
+    answer.headers.update(error.headers or {})  # Allow, of a 405
+    return answer
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -121,11 +122,6 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 async def _failed(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PlatformError)
     return refusal_of(error).response()
-
-
-async def _unexpected(_: Request, __: Exception) -> JSONResponse:
-    """The traceback is logged by the server."""
-    return Refusal(500, "internal", "Something went wrong here: the log says what.").response()
 
 
 def sentence_of(errors: Any) -> str:
@@ -144,14 +140,4 @@ _TOLD: dict[type[Exception], Told] = {
     HTTPException: _http,
     RequestValidationError: _invalid,
     PlatformError: _failed,
-    Exception: _unexpected,
 }
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"description": why}
-    for status, why in {
-        400: "The request cannot be used.", 401: "No key.", 403: "Not for this key.",
-        404: "No such index, session or model.", 413: "Too large.",
-        429: "A budget or rate limit; see Retry-After.",
-        503: "No index yet, or a model is down; see Retry-After.", 504: "No answer in time.",
-    }.items()
-}  # fmt: skip

@@ -17,6 +17,8 @@ Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_TEXT)
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# Longer than a body can be: a text with a bound is checked to be Unicode, half a character is none.
+Said = Annotated[str, StringConstraints(max_length=1_000_000)]
 
 
 class Narrowed(BaseModel):
@@ -72,14 +74,14 @@ class Part(BaseModel):
     """A part of a message."""
 
     type: str
-    text: str = ""
+    text: Said = ""
 
 
 class ChatMessage(BaseModel):
     """A message as OpenAI's clients send it."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[Part] | None = None
+    content: Said | list[Part] | None = None
 
     @property
     def text(self) -> str:
@@ -100,11 +102,23 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
+_KINDS: dict[str, tuple[Any, ...]] = {
+    "stop": (),
+    "tools": (),
+    "functions": (),
+    "response_format": ({"type": "text"},),
+    "logprobs": (),
+    "modalities": (["text"],),
+}
+"""Parameters of another kind of answer, with what may be said of each."""
+
+
 class Completions(Narrowed):
     """A request of OpenAI's chat completions; `filter`, `as`, `dedupe`, `k` are ours.
 
-    Parameters of the model (temperature and the like) are accepted and change nothing: what the
-    model is asked is the deployment's versioned prompt.
+    Parameters of the model (temperature, max_tokens and the like) are accepted and change nothing:
+    what the model is asked is the deployment's versioned prompt. What would make another kind of
+    answer (n, stop, tools, functions, response_format, logprobs, modalities) is refused.
     """
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
@@ -117,7 +131,8 @@ class Completions(Narrowed):
     stream_options: StreamOptions | None = None
 
     def question(self) -> Question:
-        """The last message. Raises Refusal when it is no question of a user."""
+        """The last message. Raises Refusal for no question of a user, and for another kind of answer."""
+        self._refuse_other_kinds()
         last = self.messages[-1]
         text = last.text.strip()
         if last.role != "user" or not 0 < len(text) <= LONGEST_TEXT:
@@ -129,6 +144,17 @@ class Completions(Narrowed):
             )
         told: dict[str, Any] = {"filter": self.filter, "as": self.principals, "k": self.k}
         return Question(text=text, dedupe=self.dedupe, **told)
+
+    def _refuse_other_kinds(self) -> None:
+        """Nobody should wait in vain; what says what happens anyway is let through."""
+        for name, value in (self.model_extra or {}).items():
+            if name in _KINDS and value and value not in _KINDS[name]:
+                raise Refusal(
+                    400,
+                    "invalid_request",
+                    f"{name} should be left out, is {value!r:.80}: an answer is one text, with its "
+                    f"sources.",
+                )
 
     def turns(self) -> list[Turn]:
         """What users and assistants said before, in pairs; system messages instruct nobody here."""

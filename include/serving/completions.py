@@ -17,27 +17,49 @@ from fastapi.responses import JSONResponse
 from include.llm.protocol import Heard
 from include.serving.bodies import MODEL, Completions
 from include.serving.refusals import Refusal
-from include.serving.routes import Api, By, Within
-from include.serving.streams import Telling, event, ping, refused, streamed
+from include.serving.replies import ASKED, KEYED, Completion, Model, Models, replies
+from include.serving.routes import KEY, Api, By, Within
+from include.serving.streams import (
+    Telling,
+    event,
+    ping,
+    raise_unforeseen,
+    refused,
+    streamed,
+)
 
 Json = dict[str, Any]
-completions = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
+completions = APIRouter(prefix="/v1", tags=["OpenAI-compatible"], dependencies=KEY)
 
 
-@completions.get("/models", summary="The models that can be asked")
+@completions.get(
+    "/models",
+    summary="The models that can be asked",
+    response_model=None,
+    responses=replies(Models, *KEYED),
+)
 async def models() -> Json:
     """One: `rag`, whatever chat models stand behind it."""
     return {"object": "list", "data": [_model()]}
 
 
-@completions.get("/models/{name}", summary="A model")
+@completions.get(
+    "/models/{name}",
+    summary="A model",
+    response_model=None,
+    responses=replies(Model, 404, *KEYED),
+)
 async def model(name: str) -> Json:
     """404 for any but `rag`."""
     _require(name)
     return _model()
 
 
-@completions.post("/chat/completions", summary="Answer the last message of a conversation")
+@completions.post(
+    "/chat/completions",
+    summary="Answer the last message of a conversation",
+    responses=replies(Completion, 404, *ASKED, streams=True),
+)
 async def complete(asked: Completions, api: Within, reader: By) -> Response:
     """Earlier messages of user and assistant are read as history; system messages are not."""
     _require(asked.model)
@@ -68,7 +90,9 @@ async def _chunks(api: Api, telling: Telling, *, usage: bool) -> AsyncIterator[b
                 yield event(chunk | name)
             yield event("[DONE]")
         except Exception as error:  # noqa: BLE001 - those that are not ours are raised again
+            finished = True
             yield event(refused(error))
+            raise_unforeseen(error)
         finished = True
     finally:
         if not finished:

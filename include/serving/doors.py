@@ -15,11 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from include.observability.log import report
 from include.serving.measured import Measured
 from include.serving.rates import Limit
-from include.serving.readers import Keyring, Reader
-from include.serving.refusals import Refusal
+from include.serving.readers import MONITOR, Keyring, Reader
+from include.serving.refusals import UNEXPECTED, Refusal
 
 OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
 """They tell nothing about documents, and load balancers and browsers have no key."""
+METRICS = "/metrics"
 BODY_BYTES = 1_000_000
 BODY_SECONDS = 30.0
 
@@ -37,16 +38,21 @@ class Observed:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         began, status, name = time.monotonic(), 500, uuid.uuid4().hex[:16]
+        started = False
 
         async def noting(message: Message) -> None:
-            nonlocal status
+            nonlocal status, started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                started, status = True, message["status"]
                 MutableHeaders(scope=message)["X-Request-Id"] = name
             await send(message)
 
         try:
             await self._app(scope, receive, noting)
+        except Exception:
+            if not started:
+                await UNEXPECTED.response()(scope, receive, noting)
+            raise  # the server logs the traceback
         finally:
             seconds, path = time.monotonic() - began, scope["path"]
             matched = getattr(scope.get("route"), "path", "")
@@ -85,7 +91,7 @@ class Door:
             if scope["path"] not in OPEN:
                 reader = self.keyring.reader(headers.get("authorization", ""))
                 scope.setdefault("state", {})["reader"] = reader
-                await self._check_rate(reader)
+                await self._check_reader(reader, scope["path"])
         except Refusal as refusal:
             return await refusal.response()(scope, receive, send)
         return await self.app(scope, bounded_body(receive), send)
@@ -99,6 +105,12 @@ class Door:
                 f"Without RAG_API_KEYS the API answers to {', '.join(sorted(self.hosts))} alone, "
                 f"not to the host {name[:100]!r}.",
             )  # fmt: skip
+
+    async def _check_reader(self, reader: Reader, path: str) -> None:
+        if reader is not MONITOR:
+            await self._check_rate(reader)
+        elif path != METRICS:
+            raise Refusal(403, "forbidden", f"The key RAG_METRICS_KEY opens {METRICS} alone.")
 
     async def _check_rate(self, reader: Reader) -> None:
         if self.limit is None:

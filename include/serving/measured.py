@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests, how long they took, answers by kind, and what they cost."""
+"""What Prometheus reads: requests, seconds, answers by kind and their cost; and of the lake."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from prometheus_client import (
 from starlette.responses import Response
 
 from include.retrieval.extractive import EXTRACTIVE
+from include.serving.lake_gauges import LakeGauges
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
 class Measured:
-    """The numbers of one server; a restart begins anew, as Prometheus expects."""
+    """The numbers of one server, which is one process; a restart begins anew, as Prometheus expects.
+
+    Several servers behind one address are scraped one by one, and summed up there.
+    """
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -38,6 +42,8 @@ class Measured:
         self._abandoned = Counter("rag_streams_abandoned", "Streams whose client left.", registry=registry)  # fmt: skip
         self.waiting = Gauge("rag_work_pending", "Work that is done or waits.", ["pool"], registry=registry)  # fmt: skip
         self.ready = Gauge("rag_ready", "Whether questions can be answered.", registry=registry)
+        self.lake = LakeGauges()
+        registry.register(self.lake)
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """A request is over."""

@@ -25,7 +25,13 @@ def page(openapi: Json) -> str:
             "path": path,
             "summary": operation.get("summary", ""),
             "description": operation.get("description", ""),
-            "fields": _fields(openapi, operation),
+            "fields": _fields(openapi, operation.get("requestBody", {})),
+            "answers": _fields(openapi, operation["responses"]["200"]),
+            "refusals": [
+                (status, told["description"])
+                for status, told in sorted(operation["responses"].items())
+                if status.isdigit() and status != "200"
+            ],
         }
         for path, methods in openapi["paths"].items()
         for method, operation in methods.items()
@@ -50,9 +56,9 @@ def _coded(text: str) -> Markup:
     return Markup().join(parts)
 
 
-def _fields(openapi: Json, operation: Json) -> list[Json]:
-    """The fields of the request's body: name, type, default, what it is."""
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+def _fields(openapi: Json, body: Json) -> list[Json]:
+    """The fields of a body: name, type, default, what it is."""
+    content = body.get("content", {}).get("application/json", {})
     schema = _resolved(openapi, content.get("schema", {}))
     required = schema.get("required", ())
     return [

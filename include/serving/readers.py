@@ -40,15 +40,19 @@ class Reader:
         return wanted
 
 
+MONITOR = Reader("metrics", ())
+"""Who has RAG_METRICS_KEY: it opens /metrics, and nothing else."""
 EVERYBODY = Reader("local", None)
 """Whoever reaches an API without keys: a process of this machine, where the lake lies open anyway."""
 
 
 class Keyring:
-    """The configured keys; without any, whoever asks is trusted like the command line."""
+    """The configured keys; without any of readers, whoever asks is trusted like the command line."""
 
-    def __init__(self, keys: Sequence[ApiKey]) -> None:
+    def __init__(self, keys: Sequence[ApiKey], metrics_key: str = "") -> None:
         self._known = [(_hash(key.secret), Reader(_name(key.secret), key.labels)) for key in keys]
+        if self._known and metrics_key:
+            self._known.append((_hash(metrics_key), MONITOR))
 
     def reader(self, authorization: str) -> Reader:
         """Who sends this Authorization header. Takes as long for a wrong key as for a right one.

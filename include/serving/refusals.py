@@ -18,11 +18,14 @@ from include.errors import (
     DocumentError,
     ModelError,
     PlatformError,
+    QueryError,
     TransientError,
 )
 from include.observability.log import warn
 
 AGAIN_SECONDS = 30
+_BUSY = "Something that is needed for it does not answer at this moment: try again."
+_NO_ANSWER = "The model gave no answer that can be used: try again, or ask otherwise."
 
 
 class Refusal(HTTPException):
@@ -46,6 +49,10 @@ class Refusal(HTTPException):
         return JSONResponse(self.as_json(), self.status_code, self.headers)
 
 
+UNEXPECTED = Refusal(500, "internal", "Something went wrong here: the log says what.")
+"""For what nobody foresaw; X-Request-Id of the response names the request in the log."""
+
+
 @contextmanager
 def usage() -> Iterator[None]:
     """What is wrong with the request's own values is the caller's to put right: status 400."""
@@ -60,16 +67,18 @@ def usage() -> Iterator[None]:
 def refusal_of(error: PlatformError) -> Refusal:
     """The refusal for an error of the platform's.
 
-    What only an operator can put right is told to the log: its sentence names places and settings
-    that are not the caller's business.
+    What only an operator can put right, or understand, is told to the log: its sentence names
+    places, accounts and settings that are not the caller's business.
     """
+    if isinstance(error, QueryError):
+        return Refusal(400, "invalid_request", str(error))
     if isinstance(error, BudgetError):
         return Refusal(429, "budget", str(error), retry_after=_until_tomorrow())
-    if isinstance(error, TransientError):
-        return Refusal(503, "unavailable", str(error), retry_after=AGAIN_SECONDS)
-    if isinstance(error, ModelError):
-        return Refusal(503, "model", str(error), retry_after=AGAIN_SECONDS)
     warn(f"{type(error).__name__}: {error}")
+    if isinstance(error, TransientError):
+        return Refusal(503, "unavailable", _BUSY, retry_after=AGAIN_SECONDS)
+    if isinstance(error, ModelError):
+        return Refusal(503, "model", _NO_ANSWER, retry_after=AGAIN_SECONDS)
     return Refusal(
         503, "unavailable", "The service cannot answer as it is set up: its log says what is wrong."
     )

@@ -8,15 +8,25 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.security import HTTPBearer
 
 from include.llm.protocol import Heard
+from include.retrieval.answers import Answer
 from include.serving.bodies import Chat, Question, Search
 from include.serving.measured import Measured
 from include.serving.page import page
 from include.serving.readers import Reader
 from include.serving.refusals import Refusal
+from include.serving.replies import ASKED, KEYED, ChatAnswer, Found, Status, replies
 from include.serving.service import Service
-from include.serving.streams import Telling, event, ping, refused, streamed
+from include.serving.streams import (
+    Telling,
+    event,
+    ping,
+    raise_unforeseen,
+    refused,
+    streamed,
+)
 from include.serving.workers import Workers
 
 Json = dict[str, Any]
@@ -58,17 +68,24 @@ def _reader(request: Request) -> Reader:
 
 Within = Annotated[Api, Depends(_api)]
 By = Annotated[Reader, Depends(_reader)]
+KEY = [Depends(HTTPBearer(auto_error=False, description="A key of RAG_API_KEYS."))]
+"""Tells the OpenAPI document who needs one; that they have it is seen to at the door."""
 health = APIRouter(tags=["health"])
-questions = APIRouter(prefix="/v1", tags=["questions"])
+questions = APIRouter(prefix="/v1", tags=["questions"], dependencies=KEY)
 
 
-@health.get("/healthz", summary="Whether the process is alive")
+@health.get(
+    "/healthz",
+    summary="Whether the process is alive",
+    response_model=None,
+    responses=replies(Status),
+)
 async def healthz() -> Json:
     """Always `ok`."""
     return {"status": "ok"}
 
 
-@health.get("/readyz", summary="Whether questions can be answered")
+@health.get("/readyz", summary="Whether questions can be answered", responses=replies(Status, 503))
 async def readyz(api: Within) -> JSONResponse:
     """503 with a sentence until the model is loaded and there is an index."""
     if api.unready:
@@ -76,9 +93,15 @@ async def readyz(api: Within) -> JSONResponse:
     return JSONResponse({"status": "ready"})
 
 
-@health.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+@health.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses=replies(None, *KEYED),
+    dependencies=KEY,
+)
 async def metrics(api: Within) -> Response:
-    """Requests, seconds, answers by mode, cost."""
+    """Requests, seconds, answers by mode, cost; what is live, set aside, and spent today."""
     for name, pool in (("searches", api.searches), ("answers", api.answers)):
         api.measured.waiting.labels(name).set(pool.pending)
     api.measured.ready.set(not api.unready)
@@ -91,19 +114,32 @@ async def docs(request: Request) -> HTMLResponse:
     return HTMLResponse(page(request.app.openapi()))
 
 
-@questions.post("/search", summary="Find the chunks that match a text")
+@questions.post(
+    "/search",
+    summary="Find the chunks that match a text",
+    response_model=None,
+    responses=replies(Found, 404, *ASKED),
+)
 async def search(asked: Search, api: Within, reader: By) -> Json:
     """As `python -m include search --json`: `index` and `hits`, best first."""
     return await api.searches.run(lambda: api.service.search(asked, reader))
 
 
-@questions.post("/answer", summary="Answer a question from the documents, with citations")
+@questions.post(
+    "/answer",
+    summary="Answer a question from the documents, with citations",
+    responses=replies(Answer, *ASKED, streams=True),
+)
 async def answer(asked: Question, request: Request, api: Within, reader: By) -> Response:
     """As `python -m include ask --json`. As a stream: `delta` events, then `answer` or `error`."""
     return await _told(api, asked, request, lambda heard: api.service.answer(asked, reader, heard))
 
 
-@questions.post("/chat", summary="Answer a question in a conversation")
+@questions.post(
+    "/chat",
+    summary="Answer a question in a conversation",
+    responses=replies(ChatAnswer, 404, *ASKED, streams=True),
+)
 async def chat(asked: Chat, request: Request, api: Within, reader: By) -> Response:
     """As `/v1/answer`, with `session`, which the next question of the conversation names."""
     return await _told(api, asked, request, lambda heard: api.service.chat(asked, reader, heard))
@@ -127,7 +163,9 @@ async def _events(api: Api, telling: Telling) -> AsyncIterator[bytes]:
         try:
             found = await telling.result()
         except Exception as error:  # noqa: BLE001 - those that are not ours are raised again
+            finished = True
             yield event(refused(error), "error")
+            raise_unforeseen(error)
         else:
             if not heard:
                 yield event({"text": found["answer"]}, "delta")

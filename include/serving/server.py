@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from uvicorn import Server
 
+    from include.serving.connections import Connection
+
 Json = dict[str, Any]
 ANSWER_THREADS = 32
 DRAIN_SECONDS = 20
@@ -83,21 +85,24 @@ def serving(platform: Platform, host: str) -> Iterator[FastAPI]:
     limit = rate_limit(settings.requests_per_minute, redis_url)
     api = Api(Service(platform, sessions), searches, answers)
     try:
-        yield make_app(api, Keyring(settings.keys), hosts=hosts, limit=limit)
+        yield make_app(api, Keyring(settings.keys, settings.metrics_key), hosts=hosts, limit=limit)
     finally:
         for workers in (searches, answers):
             workers.close()
         sessions.close()
 
 
-def make_server(app: FastAPI) -> Server:
-    """What speaks HTTP for the application."""
+def make_server(app: FastAPI, connection: type[Connection] | None = None) -> Server:
+    """What speaks HTTP for the application, and with each client by such a connection."""
     import uvicorn
+
+    from include.serving.connections import Connection
 
     return uvicorn.Server(
         uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, lifespan="on",
-            timeout_graceful_shutdown=DRAIN_SECONDS, limit_concurrency=MOST_CONNECTIONS,
+            app, http=connection or Connection, ws="none", log_config=None, access_log=False,
+            server_header=False, lifespan="on", timeout_graceful_shutdown=DRAIN_SECONDS,
+            limit_concurrency=MOST_CONNECTIONS,
         )
     )  # fmt: skip
 

@@ -12,13 +12,14 @@ from include.answering import asking as asking_
 from include.answering.asking import Asking
 from include.documents import digest
 from include.errors import TransientError
-from include.indexes import EVERYTHING, Narrowing, of_values, searcher_in
+from include.indexes import EVERYTHING, Narrowing, of_values, searcher_in, values_of
 from include.llm.protocol import Heard
 from include.observability.log import warn
 from include.retrieval.conversation import Turn, recent
 from include.retrieval.generative import RESCUED
 from include.retrieval.search import Searcher
 from include.serving.bodies import Chat, Question, Search
+from include.serving.lake_gauges import Look, look
 from include.serving.readers import Reader
 from include.serving.refusals import Refusal, usage
 from include.spending.caller import Caller, acting_as
@@ -42,7 +43,8 @@ class Service:
 
     def search(self, asked: Search, reader: Reader) -> Json:
         """As `python -m include search --json`."""
-        searcher = self._searcher(self.index(asked.index), asked.narrowing(reader))
+        narrowing = asked.narrowing(reader)
+        searcher = self._searcher(self._named(asked.index, narrowing), narrowing)
         began = time.monotonic()
         with acting_as(_caller("search", reader)):
             hits = searcher.search(asked.text, asked.k, mode=asked.mode)
@@ -110,6 +112,28 @@ class Service:
             raise Refusal(503, "no_index", NO_INDEX, retry_after=60)
         return index
 
+    def _named(self, name: str | None, narrowing: Narrowing) -> Index:
+        """The index to search. Raises Refusal for another than the live one, for who reads by labels.
+
+        Only what is live is sure to have today's labels: an index that was live before has those of
+        then, and documents that are gone.
+        """
+        if name is None or narrowing.principals is None:
+            return self.index(name)
+        live = self.index()
+        if name != live.name:
+            raise Refusal(
+                403,
+                "forbidden",
+                "Whoever reads by labels may search the live index alone: labels of another one may "
+                "be out of date.",
+            )
+        return live
+
+    def look(self) -> Look:
+        """What Prometheus is told of the lake. Raises PlatformError when it cannot be read."""
+        return look(self._platform)
+
     def load(self, index: Index | None) -> None:
         """Loads all that a search of the index needs: not for whoever asks first.
 
@@ -118,7 +142,7 @@ class Service:
         self._platform.chat_model  # noqa: B018 - opens it
         if index is not None:
             searcher = self._searcher(index, EVERYTHING)
-            paid = of_values(self._platform, index.settings).settings.embedding.provider == "openai"
+            paid = of_values(self._platform, values_of(index)).settings.embedding.provider == "openai"
             searcher.search("ready", 1, mode="text" if paid else "hybrid")
         elif self._platform.settings.embedding.provider != "openai":
             self._platform.embedder.embed_query("ready")

@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 
 from include.errors import PlatformError
 from include.llm.protocol import Heard
-from include.serving.refusals import Refusal, refusal_of
+from include.serving.refusals import UNEXPECTED, Refusal, refusal_of
 from include.serving.workers import Workers
 
 Json = dict[str, Any]
@@ -88,12 +88,16 @@ def ping() -> bytes:
 
 
 def refused(error: Exception) -> Json:
-    """The body of an error that comes after the stream has begun. Others are raised again."""
-    if isinstance(error, Refusal):
-        return error.as_json()
+    """The body of an error that comes after the stream has begun."""
     if isinstance(error, PlatformError):
         return refusal_of(error).as_json()
-    raise error
+    return (error if isinstance(error, Refusal) else UNEXPECTED).as_json()
+
+
+def raise_unforeseen(error: Exception) -> None:
+    """Raises what is no error of ours, for the log, after the client was told."""
+    if not isinstance(error, PlatformError | Refusal):
+        raise error
 
 
 def streamed(events: AsyncIterator[bytes]) -> StreamingResponse:

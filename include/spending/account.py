@@ -128,12 +128,11 @@ class Account:
             raise answered.unusable
         return Paid(answered.value, settled)
 
-    def record_hit(self, purpose: Purpose, tokens: Tokens) -> Entry:
+    def record_hit(self, purpose: Purpose, tokens: Tokens) -> None:
         """Writes down that a cache answered, at no cost."""
         at = self.clock()
         entry = Entry(new_call_id(at), at, purpose, self.caller(), CACHED, tokens, Decimal(0))
         self.ledger.write(entry)
-        return entry
 
     def estimate(self, provider: str, model: str, tokens: int) -> Decimal:
         """What so many input tokens would cost now."""

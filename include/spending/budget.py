@@ -113,8 +113,7 @@ class Budget:
     def _scopes(self, entry: Entry) -> list[Scope]:
         day, scopes = entry.at.astimezone(UTC).date(), []
         if self._limits.daily_usd is not None:
-            path = f"budgets/day-{day}.json"
-            scopes.append(Scope(path, f"daily_usd of {day}", self._limits.daily_usd, day))
+            scopes.append(Scope(_of_day(day), f"daily_usd of {day}", self._limits.daily_usd, day))
         if self._limits.run_usd is not None and entry.caller.run:
             run = entry.caller.run
             path = f"budgets/run-{digest('run', run)[:16]}.json"
@@ -154,6 +153,17 @@ class Budget:
                 total(each for each in entries if not each.budgeted),
             )
         return self._known[scope.path]
+
+
+def used_on(objects: ObjectStore, day: date) -> Decimal | None:
+    """What the budget of the day has counted, set aside included; None before its first call."""
+    path = _of_day(day)
+    stored = objects.read(path)
+    return _parse(stored.data, path).used if stored else None
+
+
+def _of_day(day: date) -> str:
+    return f"budgets/day-{day}.json"
 
 
 def _reserve(entry: Entry, scope: Scope, count: _Count) -> None:

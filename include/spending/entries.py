@@ -26,7 +26,6 @@ UNUSABLE = "unusable"
 """An answer came back, and was paid, that cannot be used."""
 REFUSED = "refused"
 """The provider said no, or was not reached: nothing was charged."""
-STATUSES = (RESERVED, DONE, CACHED, UNKNOWN, UNUSABLE, REFUSED)
 
 
 @dataclass(frozen=True, slots=True)

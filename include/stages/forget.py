@@ -6,7 +6,7 @@ So nothing that a running or retried run needs is ever forgotten, whatever its a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -47,8 +47,8 @@ def forget(
     tables = Tables(database)
     with stage("forget") as event:
         done = Forgotten(
-            texts=_forget_unused(tables.texts, lambda: _documents_texts(tables, lake)),
-            signatures=_forget_unused(tables.signatures, lambda: _documents_texts(tables, lake)),
+            texts=forget_unused(tables.texts, lambda: _documents_texts(tables, lake)),
+            signatures=forget_unused(tables.signatures, lambda: _documents_texts(tables, lake)),
             vectors=_expire(database, lake, vectors_before) if vectors_before else 0,
         )
         event |= {"texts": done.texts, "signatures": done.signatures, "vectors": done.vectors}
@@ -73,7 +73,8 @@ def column(database: LanceDatabase, name: str, of: str) -> pl.Series:
     return pl.Series(of, handle.search().select([of]).limit(None).to_arrow()[of])
 
 
-def _forget_unused(table: KeyedTable, needed: Callable[[], set[str]]) -> int:
+def forget_unused(table: KeyedTable, needed: Callable[[], Set[str]]) -> int:
+    """Deletes the rows whose key nobody needs; how many. One that is needed by then is put back."""
     unused = sorted(set(table.read([table.key])[table.key]) - needed())
     forgotten = 0
     for start in range(0, len(unused), _AT_ONCE):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -21,7 +21,10 @@ ROWS_PER_PART = 50_000
 
 
 class Artifacts:
-    """The artifacts of one run, in its folder of the lake."""
+    """The artifacts of one run, in its folder of the lake.
+
+    Airflow's run ids are unique within a Dag only: put the Dag's id in front.
+    """
 
     def __init__(self, lake: Lake, run_id: str) -> None:
         self.run_id = run_id
@@ -50,11 +53,6 @@ class Artifacts:
         """The rows of one or several artifacts, in the order given."""
         frame: pl.DataFrame = self.scan(uris).collect()
         return frame
-
-    def read_parts(self, uris: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """One frame per artifact, one at a time: memory is bounded by the largest part."""
-        for uri in uris:
-            yield self.read(uri)
 
     def write_json(self, name: str, value: object) -> str:
         """Writes a value of JSON types under this name, replacing what was there; its URI."""

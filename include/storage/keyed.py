@@ -6,23 +6,20 @@ a read never mixes two versions.
 
 from __future__ import annotations
 
-import functools
-import operator
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import starmap
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import polars as pl
 import pyarrow as pa
 
 from include.errors import LakeError
+from include.storage import lookups
 from include.storage.conflicts import persistently
 from include.storage.lance_errors import translated
 
 if TYPE_CHECKING:
-    from lancedb.expr import Expr
     from lancedb.table import MergeResult, Table
 
     from include.storage.lance import LanceDatabase
@@ -30,14 +27,9 @@ if TYPE_CHECKING:
 Where: TypeAlias = Mapping[str, str | Sequence[str]]
 Rows: TypeAlias = pl.DataFrame | pa.Table
 
-# An IN list costs about 1 µs per key and file: beyond this, reading the whole key column and
-# fetching rows by number is cheaper (20,000 keys of 200,000 rows in 13 files: 0.2 s, not 1.2 s).
-_KEYS_IN_A_FILTER = 500
-_ROWS_AT_ONCE = 100_000
 # Lance's merge copies each piece of its source several times: 1,000 vectors of 6 KB cost it 30 ms in
 # pieces that malloc keeps, 40 ms in one.
 _PIECE_BYTES = 2 * 1024 * 1024
-_ROW = "_rowid"
 # lancedb has no way to say "compact, but prune nothing".
 _NEVER = timedelta(days=36_500)
 
@@ -71,49 +63,31 @@ class KeyedTable:
         selected = list(columns or self.schema.names)
         table = self.open()
         if table is None:
-            return _frame(self.schema.empty_table().select(selected))
+            return lookups.frame(self.schema.empty_table().select(selected))
         wanted = {name: [v] if isinstance(v, str) else v for name, v in (where or {}).items()}
-        long = {name: v for name, v in wanted.items() if len(v) > _KEYS_IN_A_FILTER}
         with translated(self.name):
-            query = table.search().select(list(dict.fromkeys([*selected, *long]))).limit(None)
-            parts = [_among(name, v) for name, v in wanted.items() if name not in long]
-            if parts:
-                query = query.where(functools.reduce(operator.and_, parts))
-            found = _frame(query.to_arrow())
-        for name, v in long.items():
-            found = found.filter(pl.col(name).is_in(list(v)))
-        return found.select(selected)
+            return lookups.matching(table, selected, wanted)
 
     def lookup(self, keys: Sequence[str], columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows with these keys, in no particular order; absent keys have no row."""
+        return lookups.frame(self.taken(keys, columns))
+
+    def taken(self, keys: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
+        """`lookup` in Arrow, which holds vectors without a copy."""
         selected = list(columns or self.schema.names)
-        if not keys:
-            return _frame(self.schema.empty_table().select(selected))
-        table = self.open() if len(keys) > _KEYS_IN_A_FILTER else None
+        table = self.open() if keys else None
         if table is None:
-            found = self.read(list(dict.fromkeys([*selected, self.key])), {self.key: keys})
-            first = found[self.key].is_first_distinct()
-            return (found if first.all() else found.filter(first)).select(selected)
+            return self.schema.empty_table().select(selected)
         with translated(self.name):
-            wanted = pl.DataFrame({self.key: keys})
-            parts = [part.join(wanted, on=self.key, how="semi") for part in self._numbered(table)]
-            found = pl.concat([self._without_rows(), *parts])
-            found = found.filter(found[self.key].is_first_distinct())
-            if found.is_empty():
-                return _frame(self.schema.empty_table().select(selected))
-            return _frame(table.take_row_ids(found[_ROW].to_list()).select(selected).to_arrow())
+            return lookups.of_keys(table, self.key, keys, selected)
 
     def present(self, keys: Collection[str]) -> set[str]:
         """Which of these keys have a row."""
         table = self.open() if keys else None
         if table is None:
             return set()
-        if len(keys) <= _KEYS_IN_A_FILTER:
-            return set(self.read([self.key], {self.key: list(keys)})[self.key])
-        wanted, found = pl.DataFrame({self.key: list(keys)}), set[str]()
-        for part in self._scanned(table):
-            found.update(part.join(wanted, on=self.key, how="semi")[self.key])
-        return found
+        with translated(self.name):
+            return lookups.present(table, self.key, keys)
 
     def count(self) -> int:
         """How many rows there are."""
@@ -147,7 +121,7 @@ class KeyedTable:
             step = into.merge_insert(self.key).when_matched_update_all()
             step = step.when_not_matched_insert_all()
             if stale:
-                step = step.when_not_matched_by_source_delete(_among(self.key, stale))
+                step = step.when_not_matched_by_source_delete(lookups.among(self.key, stale))
             return step.execute(source)
 
         return self._merged(merge)
@@ -199,7 +173,7 @@ class KeyedTable:
             if table is None or not present:
                 return Commit(0, 0, 0, self.version())
             with translated(self.name):
-                done = table.delete(_among(self.key, present))
+                done = table.delete(lookups.among(self.key, present))
             return Commit(0, 0, done.num_deleted_rows, done.version)
 
         return persistently(step)
@@ -213,8 +187,9 @@ class KeyedTable:
         table = self.open()
         if table is None:
             return
-        self._delete_repeated(table)
         with translated(self.name):
+            for rows in lookups.repeated(table, self.key):
+                table.delete(rows)
             keep = older_than is None or table.tags.list()
             table.optimize(cleanup_older_than=_NEVER if keep else older_than)
 
@@ -245,40 +220,6 @@ class KeyedTable:
         changed = (done.num_inserted_rows, done.num_updated_rows, done.num_deleted_rows)
         return Commit(*changed, done.version)
 
-    def _delete_repeated(self, table: Table) -> None:
-        """A row is named by key and place: of the rows of one key, never all can be meant."""
-        rows = pl.concat([self._without_rows(), *self._numbered(table)])
-        repeated = rows.filter(~rows[self.key].is_first_distinct())
-        for part in repeated.iter_slices(_KEYS_IN_A_FILTER):
-            rows_named = functools.reduce(operator.or_, starmap(self._at, part.rows()))
-            with translated(self.name):
-                table.delete(rows_named)
-
-    def _at(self, key: str, row: int) -> Expr:
-        from lancedb.expr import col, lit
-
-        return (col(self.key) == lit(key)) & (col(_ROW) == lit(row))
-
-    def _without_rows(self) -> pl.DataFrame:
-        return pl.DataFrame(schema={self.key: pl.String, _ROW: pl.UInt64})
-
-    def _numbered(self, table: Table) -> Iterator[pl.DataFrame]:
-        """The key of every row and its place, `_rowid`."""
-        return self._scanned(table, numbered=True)
-
-    def _scanned(self, table: Table, *, numbered: bool = False) -> Iterator[pl.DataFrame]:
-        held: list[pa.RecordBatch] = []
-        with translated(self.name):
-            scan = table.search().select([self.key]).with_row_id(numbered).limit(None)
-            # Lance gives a batch for each file: a small one for each commit.
-            for batch in scan.to_batches(batch_size=_ROWS_AT_ONCE):
-                held.append(batch)
-                if sum(each.num_rows for each in held) >= _ROWS_AT_ONCE:
-                    yield _frame(pa.Table.from_batches(held))
-                    held = []
-        if held:
-            yield _frame(pa.Table.from_batches(held))
-
     def _refuse_other_columns(self, found: pa.Schema) -> None:
         for field in self.schema:
             if field.name not in found.names or field.type != found.field(field.name).type:
@@ -303,15 +244,5 @@ def _in_pieces(table: pa.Table) -> pa.Table:
     return pa.Table.from_batches(table.to_batches(max_chunksize=rows), table.schema)
 
 
-def _frame(table: pa.Table) -> pl.DataFrame:
-    return cast(pl.DataFrame, pl.from_arrow(table))
-
-
 def _series(column: pa.ChunkedArray) -> pl.Series:
     return cast(pl.Series, pl.from_arrow(column))
-
-
-def _among(column: str, values: Sequence[str]) -> Expr:
-    from lancedb.expr import col
-
-    return col(column).isin(values)

@@ -123,13 +123,6 @@ class Lake:
         tables = f"{self.uri}/tables" if self.is_remote else local_path(self.uri) / "tables"
         return LanceDatabase(str(tables), self._access if self.is_remote else None)
 
-    def run_folder(self, run_id: str) -> str:
-        """The URI of one run's artifacts; different run ids never share a folder.
-
-        Airflow's run ids are unique within a Dag only: put the Dag's id in front.
-        """
-        return self.files.uri(f"{RUNS}/{path_name(run_id)}")
-
     def remove_runs(self, before: datetime) -> Sequence[str]:
         """Deletes the artifacts of runs that wrote nothing since `before`; their folder names."""
         old = self.runs_before(before)
@@ -158,20 +151,6 @@ class Lake:
         """The paths of the artifacts of all runs whose file names match, sorted."""
         files = (each for run in self.runs() for each in run.files)
         return sorted(each.path for each in files if fnmatchcase(each.name, pattern))
-
-    def free_bytes(self) -> int | None:
-        """How much the lake's disk still takes; None for a bucket."""
-        return self.files.free_bytes()
-
-    def require_free(self, needed_bytes: int) -> None:
-        """Raises LakeError when the lake's disk has less room than this."""
-        free = self.free_bytes()
-        if free is not None and free < needed_bytes:
-            raise LakeError(
-                f"The lake {self.uri} needs about {needed_bytes / 1e6:.0f} MB, its disk has "
-                f"{free / 1e6:.0f} MB free. Free space or point RAG_LAKE_URI elsewhere, then run "
-                f"again; nothing was started."
-            )
 
     def _create(self) -> None:
         layout = {"format": FORMAT, **(self._proof() if self.is_remote else {})}

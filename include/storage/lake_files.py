@@ -96,10 +96,6 @@ class LakeFiles(Protocol):
         """Deletes everything below the folder, and the folder."""
         ...
 
-    def free_bytes(self) -> int | None:
-        """How much the place still takes; None when it has no limit."""
-        ...
-
     def keeps_versions(self) -> bool:
         """Whether the store keeps what is deleted and replaced."""
         ...
@@ -200,14 +196,6 @@ class LocalFiles:
         """Deletes the folder with everything in it."""
         with lake_errors(self._root / folder), suppress(FileNotFoundError):
             shutil.rmtree(self._root / folder)
-
-    def free_bytes(self) -> int | None:
-        """How much the disk still takes."""
-        path = self._root
-        with lake_errors(path):
-            while not path.is_dir():
-                path = path.parent
-        return shutil.disk_usage(path).free
 
     def keeps_versions(self) -> bool:
         """A folder keeps nothing."""

@@ -21,7 +21,6 @@ from include.storage.segments import Segments
 
 FOLDER = "queries"
 OFF, HASHED, TEXT = "off", "hashed", "text"
-KEEPS = (OFF, HASHED, TEXT)
 
 
 @dataclass(frozen=True, slots=True)

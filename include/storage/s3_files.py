@@ -179,10 +179,6 @@ class S3Files:
         """Deletes everything below the folder."""
         self.delete(each.path for each in self.list(folder))
 
-    def free_bytes(self) -> int | None:
-        """A bucket has no limit."""
-        return None
-
     def _at(self, path: str) -> Mapping[str, str]:
         return {"Bucket": self._place.bucket, "Key": self._place.key(path)}
 

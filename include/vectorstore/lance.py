@@ -15,6 +15,7 @@ from include.errors import CommitConflictError, LakeError
 from include.filters import EVERYTHING, Scope
 from include.metadata import NO_FIELDS, Fields
 from include.observability.log import warn
+from include.storage.conflicts import persistently
 from include.storage.lance import KeyedTable, LanceDatabase
 from include.storage.lance_errors import translated
 from include.storage.vector_forms import (
@@ -25,18 +26,20 @@ from include.storage.vector_forms import (
     form_of,
     require_form,
 )
-from include.vectorstore import lance_fields, lance_filters, lance_indexes, lance_vectors
+from include.vectorstore import (
+    lance_fields,
+    lance_filters,
+    lance_indexes,
+    lance_text,
+    lance_vectors,
+)
 from include.vectorstore.protocol import Published, chunk_schema
-from include.vectorstore.ranking import HIT_COLUMNS, TITLE_BOOST, ranked, searchable
+from include.vectorstore.ranking import ranked
 
 if TYPE_CHECKING:
     from lancedb.table import Table
 
 _PREFIX = "chunks_"
-_SEARCHABLE = "searchable"
-_TEXT_INDEXES = (_SEARCHABLE, "title")
-# So many conflicts in a row are more than workers that create the same index at once can cause.
-_CREATORS = 8
 # Equal scores at the cut are decided by id among this many more.
 _TIES = 16
 # Compacts completely, but prunes nothing.
@@ -62,20 +65,18 @@ class LanceVectorStore:
         """
         columns = self._vectors(index, dimensions, form)
         table = self._index(index, columns)
-        for attempt in range(_CREATORS):
-            try:
-                handle = table.open() or self._filterable(index, columns).create()
-                with translated(table.name):
-                    filled = lance_fields.adapt(handle, self._fields)
-                    lance_indexes.ensure_text_indexes(handle, _TEXT_INDEXES)
-                if filled:
-                    # Rows with a new column are in no index until it is renewed.
-                    self.optimize(index, _NEVER)
-                return
-            except CommitConflictError:
-                # Somebody else built one of them: look again, and build what is left.
-                if attempt == _CREATORS - 1:
-                    raise
+
+        def completed() -> int:
+            handle = table.open() or self._filterable(index, columns).create()
+            with translated(table.name):
+                filled = lance_fields.adapt(handle, self._fields)
+                lance_indexes.ensure_text_indexes(handle, lance_text.INDEXED)
+            return filled
+
+        # Whoever creates the same index at once builds some of it: look again, build what is left.
+        if persistently(completed):
+            # Rows with a new column are in no index until it is renewed.
+            self.optimize(index, _NEVER)
 
     def drop(self, index: str) -> None:
         """Deletes an index and its files; does nothing when there is none."""
@@ -121,7 +122,7 @@ class LanceVectorStore:
         if upserts.num_rows:
             _refuse_other_vectors(index, upserts, dimensions)
             upserts = lance_vectors.in_form(upserts, form)
-            upserts = upserts.append_column(_SEARCHABLE, _searchable(upserts))
+            upserts = lance_text.with_searchable(upserts)
             upserts = lance_fields.complete(upserts, self._fields)
         else:
             upserts = table.schema.empty_table()
@@ -147,21 +148,11 @@ class LanceVectorStore:
         Any text is a query; none of it is syntax. Chunks are found from the moment of their
         commit; until the next `optimize` their words count in the scores, but not in the weights.
         """
-        from lancedb.query import BooleanQuery, MatchQuery, Occur
-
         handle = self._opened(index)
         where = lance_filters.where(scope, index, handle)
-        words = query.encode("utf-8", "replace").decode()
         with translated(index):
-            parts = [
-                (Occur.SHOULD, MatchQuery(words, _SEARCHABLE)),
-                (Occur.SHOULD, MatchQuery(words, "title", boost=TITLE_BOOST)),
-            ]
-            query_ = handle.search(BooleanQuery(parts), query_type="fts").limit(max(k, 0) + _TIES)
-            if where is not None:
-                query_ = query_.where(where, prefilter=True)
-            found = query_.select([*HIT_COLUMNS, "_score"]).to_arrow().to_pylist()
-        return ranked(((row, row["_score"]) for row in found), k)
+            found = lance_text.matching(handle, query, max(k, 0) + _TIES, where)
+        return ranked(found, k)
 
     def optimize(self, index: str, older_than: timedelta | None = None) -> None:
         """Compacts small files and brings the full-text and vector indexes up to date.
@@ -179,10 +170,10 @@ class LanceVectorStore:
         handle = self._opened(index)
         table = self._index(index)
         with translated(index):
-            if lance_indexes.is_mostly_unindexed(handle, _SEARCHABLE):
-                for column in _TEXT_INDEXES:
+            if lance_indexes.is_mostly_unindexed(handle, lance_text.SEARCHABLE.name):
+                for column in lance_text.INDEXED:
                     lance_indexes.build_text_index(handle, column)
-            if older_than is not None or lance_indexes.is_due(handle, _SEARCHABLE):
+            if older_than is not None or lance_indexes.is_due(handle, lance_text.SEARCHABLE.name):
                 table.optimize(older_than)
             # On what the compaction left: an index of what was before would be in its way.
             lance_indexes.ensure_vector_index(self._opened(index))
@@ -199,7 +190,7 @@ class LanceVectorStore:
         """The table behind an index; without its columns of vectors, for any other column."""
         schema = chunk_schema(1)
         schema = schema.remove(schema.get_field_index(VECTOR))
-        for field in (*vectors, pa.field(_SEARCHABLE, pa.string(), nullable=False)):
+        for field in (*vectors, lance_text.SEARCHABLE):
             schema = schema.append(field)
         return self._database.table(_PREFIX + index, schema, "id")
 
@@ -223,7 +214,7 @@ class LanceVectorStore:
 def lagging(handle: Table) -> dict[str, int]:
     """Columns of an index's table whose search index is missing or far behind, with its rows."""
     with translated(handle.name):
-        return lance_indexes.lagging(handle, _TEXT_INDEXES)
+        return lance_indexes.lagging(handle, lance_text.INDEXED)
 
 
 def _refuse_other_vectors(index: str, upserts: pa.Table, dimensions: int) -> None:
@@ -233,8 +224,3 @@ def _refuse_other_vectors(index: str, upserts: pa.Table, dimensions: int) -> Non
             f"Index {index!r} holds vectors of {dimensions} float32, not {found}: "
             f"they come from another embedder, which needs an index of its own."
         )
-
-
-def _searchable(rows: pa.Table) -> pa.Array:
-    columns = (rows[name].to_pylist() for name in ("title", "heading", "text"))
-    return pa.array(map(searchable, *columns), pa.string())

@@ -8,6 +8,7 @@ from functools import partial
 import polars as pl
 
 from include.errors import LakeError
+from include.stages.forget import forget_unused
 from include.storage.keyed import KeyedTable
 from include.verification.marks import READ_AGAIN, mark_documents
 from include.verification.premises import Held, Premises
@@ -15,7 +16,6 @@ from include.verification.problems import Finding, Repair
 from include.verification.spans import Texts
 
 _HASHES_IN_DETAIL = 3
-_ROWS_PER_COMMIT = 500
 
 
 def text_findings(premises: Premises, held: Held, texts: Texts) -> Iterator[Finding]:
@@ -136,17 +136,8 @@ def _used(premises: Premises) -> pl.DataFrame:
 
 
 def _prune(premises: Premises, table: KeyedTable) -> Repair:
-    """Deletes the unused rows, and puts back what a run has come to need in the meantime."""
-    unused, kept = _unused(premises, table), 0
-    for at in range(0, len(unused), _ROWS_PER_COMMIT):
-        some = unused[at : at + _ROWS_PER_COMMIT]
-        rows = table.lookup(some)
-        table.delete(some)
-        needed = rows.join(_used(premises), on="text_hash", how="semi")
-        if needed.height:
-            table.insert_missing(needed)
-        kept += needed.height
-    return Repair(f"{len(unused) - kept} rows were deleted.")
+    count = forget_unused(table, lambda: set(_used(premises)["text_hash"]))
+    return Repair(f"{count} rows were deleted.")
 
 
 def _remove_runs(premises: Premises) -> Repair:

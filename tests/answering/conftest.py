@@ -1,5 +1,5 @@
-"""The stand-in API and platforms that talk to it, as for tests/spending."""
+"""The stand-in API, platforms that talk to it and a small lake, as for tests/spending."""
 
-from tests.spending.conftest import api, connected, server
+from tests.spending.conftest import api, connected, filled, lake, server
 
-__all__ = ["api", "connected", "server"]
+__all__ = ["api", "connected", "filled", "lake", "server"]

@@ -32,6 +32,7 @@ def test_lines_are_questions_and_one_asked_twice_is_kept_once():
     ("name", "text", "told"),
     [
         ("a.jsonl", '{"question": "Why?"}\nnope\n', "Line 2 is not JSON"),
+        ("a.jsonl", r'{"question": "why \ud800"}', "Line 1: The query should be Unicode"),
         ("a.jsonl", '{"id": "1"}\n', "Line 1 should have a question"),
         ("a.jsonl", '{"id": 1, "question": "a"}\n{"id": 1, "question": "b"}', "line 2: the id '1'"),
         ("a.csv", "name\nx\n", "First line|first line"),

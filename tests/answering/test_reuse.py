@@ -20,59 +20,30 @@ from include.commands.main import main
 from include.commands.query import trace
 from include.indexes import Narrowing
 from include.retrieval.conversation import Turn
-from include.settings import Settings
 from include.spending.ledger import today_utc
-from include.wiring import Platform
+from tests.small_lake import write
+from tests.spending.conftest import CHAT as SPENDING_CHAT
+from tests.spending.conftest import DOCUMENTS
 from tests.standin.redis_server import redis_server
 
-CHAT = {
-    "RAG_EMBEDDER": "fake:32",
-    "RAG_CHAT_MODEL": "openai:stand-in-chat",
-    "RAG_SEMANTIC_CACHE": "0.85",
-}
+CHAT = SPENDING_CHAT | {"RAG_SEMANTIC_CACHE": "0.85"}
 ASKED = "What retries failing calls?"
 ALIKE = "What retries the failing calls?"
 
 
 PLAIN, FRESH = Asking(3), Asking(3, fresh=True)
-TEXTS = {
-    "retry.md": "---\nyear: 2024\n---\n# Retry\n\nRetries failing calls with a growing delay.\n",
-    "cache.md": "# Cache\n\nKeeps results of pure functions in memory.\n",
-}
-
-
-def write(inbox):
-    inbox.mkdir(exist_ok=True)
-    for name, text in TEXTS.items():
-        (inbox / name).write_text(text)
-
-
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory):
-    """A lake of two documents, made once."""
-    folder = tmp_path_factory.mktemp("filled")
-    write(folder / "inbox")
-    settings = {
-        "RAG_SOURCE_URI": (folder / "inbox").as_uri(),
-        "RAG_LAKE_URI": (folder / "lake").as_uri(),
-        "RAG_EMBEDDER": "fake:32",
-        "RAG_CHUNK_TOKENS": "20",
-        "RAG_CHUNK_OVERLAP_TOKENS": "0",
-    }
-    sync(Platform(Settings.from_environment(settings)))
-    return folder / "lake"
 
 
 @pytest.fixture
-def filled(connected, lake, tmp_path):
-    shutil.copytree(lake, tmp_path / "lake")
-    return lambda **changed: connected(**(CHAT | changed))
+def filled(filled):
+    """The small lake, with answers that are shared."""
+    return lambda **changed: filled(**(CHAT | changed))
 
 
 @pytest.fixture
 def synced(connected, inbox):
     """The same from a source of the test's own, which can change."""
-    write(inbox)
+    write(inbox, DOCUMENTS)
     sync(connected(**CHAT))
     return lambda **changed: connected(**(CHAT | changed))
 

@@ -20,7 +20,7 @@ from include.embedding.last_query import LastQuery
 from include.embedding.local import LocalEmbedder
 from include.embedding.models import ModelFolder, find_model
 from include.embedding.protocol import Embedder, EmbedderIdentity
-from include.errors import ConfigurationError, ModelError, TransientError
+from include.errors import ConfigurationError, ModelError, QueryError, TransientError
 from include.settings import REPOSITORY
 
 TEXTS = [
@@ -152,6 +152,8 @@ def test_a_text_of_which_the_model_sees_nothing_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match="no token"):
         local("openvino").embed_documents(["\u200b\u200d"])
+    with pytest.raises(QueryError, match="no token"):
+        local("openvino").embed_query("\u200b\u200d")
 
 
 def test_prefixes_precede_documents_and_queries(

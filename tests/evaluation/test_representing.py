@@ -10,16 +10,14 @@ import pytest
 
 from include.commands import show
 from include.commands.evaluate import Asked, evaluate
-from include.commands.ingest import sync
 from include.errors import ConfigurationError
 from include.evaluation.representing import Suggestion, Traffic, section
 from include.evaluation.traffic import Answered
 from include.golden import drift
-from include.settings import Settings
 from include.stages.queries import forget_queries
 from include.storage.files import local_path
 from include.storage.query_log import Outcome, QueryLog
-from include.wiring import Platform
+from tests.small_lake import made
 
 WORDS = [f"word{at}" for at in range(12)]
 
@@ -27,20 +25,8 @@ WORDS = [f"word{at}" for at in range(12)]
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
     """Twelve documents in a lake that is made once."""
-    folder = tmp_path_factory.mktemp("filled")
-    (folder / "inbox").mkdir()
-    for word in WORDS:
-        (folder / "inbox" / f"{word}.md").write_text(
-            f"# About {word}\n\nThe {word} is described.\n"
-        )
-    settings = {
-        "RAG_SOURCE_URI": (folder / "inbox").as_uri(),
-        "RAG_LAKE_URI": (folder / "lake").as_uri(),
-        "RAG_EMBEDDER": "fake:32",
-        "RAG_CHUNK_TOKENS": "64",
-    }
-    sync(Platform(Settings.from_environment(settings)))
-    return folder / "lake"
+    documents = {f"{word}.md": f"# About {word}\n\nThe {word} is described.\n" for word in WORDS}
+    return made(tmp_path_factory.mktemp("filled"), documents, RAG_CHUNK_TOKENS="64")
 
 
 @pytest.fixture

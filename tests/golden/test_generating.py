@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -17,9 +16,9 @@ from include.golden.kept import (
     WAITING,
     questions_of,
 )  # fmt: skip
-from include.settings import Settings
 from include.spending.ledger import today_utc
-from include.wiring import Platform, new_run_id
+from include.wiring import new_run_id
+from tests.small_lake import made, write
 
 CHAT = {
     "RAG_EMBEDDER": "fake:32",
@@ -35,6 +34,7 @@ TEXTS = {
     "keys": "Operators replace the secret used for signing tokens every month, and keep the "
     "previous one valid until its last token has expired.",
 }
+DOCUMENTS = {f"{name}.md": f"# About {name}\n\n{text}\n" for name, text in TEXTS.items()}
 GOOD = {
     "retry": ("When does a busy server hear from me again?", "doubles the pause"),
     "cache": ("For what time can an outcome be reused?", "ten minutes"),
@@ -49,21 +49,7 @@ def said(*pairs: tuple[str, str]) -> str:
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
     """A lake of three documents, made once."""
-    folder = tmp_path_factory.mktemp("filled")
-    written(folder / "inbox")
-    settings = {
-        "RAG_SOURCE_URI": (folder / "inbox").as_uri(),
-        "RAG_LAKE_URI": (folder / "lake").as_uri(),
-        "RAG_CHUNK_OVERLAP_TOKENS": "0",
-    }
-    sync(Platform(Settings.from_environment(settings | CHAT | {"RAG_CHAT_MODEL": "none"})))
-    return folder / "lake"
-
-
-def written(inbox: Path) -> None:
-    inbox.mkdir(exist_ok=True)
-    for name, text in TEXTS.items():
-        (inbox / f"{name}.md").write_text(f"# About {name}\n\n{text}\n")
+    return made(tmp_path_factory.mktemp("filled"), DOCUMENTS, RAG_CHUNK_TOKENS="64")
 
 
 @pytest.fixture
@@ -75,7 +61,7 @@ def at(connected, lake, tmp_path):
 @pytest.fixture
 def at_source(connected, inbox):
     """The same with its source, for tests that change it."""
-    written(inbox)
+    write(inbox, DOCUMENTS)
     sync(connected(**CHAT))
     return lambda **changed: connected(**(CHAT | changed))
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from include.commands.ingest import sync
 from include.deployment import EnvironmentDeployment
 from include.settings import Settings
 from include.wiring import Platform
 from tests.serving.running import Program, Served, program, served
+from tests.small_lake import made
 from tests.spending.conftest import api, server
 from tests.standin.running import Running
 
@@ -31,21 +31,8 @@ Serve = Callable[..., Served]
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an inbox and a lake of three documents, one of them for `hr` alone."""
     folder = tmp_path_factory.mktemp("filled")
-    (folder / "inbox").mkdir()
-    for name, text in DOCUMENTS.items():
-        (folder / "inbox" / name).write_text(text)
-    sync(Platform(Settings.from_environment(values(folder))))
+    made(folder, DOCUMENTS)
     return folder
-
-
-def values(folder: Path) -> dict[str, str]:
-    return {
-        "RAG_SOURCE_URI": (folder / "inbox").as_uri(),
-        "RAG_LAKE_URI": (folder / "lake").as_uri(),
-        "RAG_EMBEDDER": "fake:32",
-        "RAG_CHUNK_TOKENS": "20",
-        "RAG_CHUNK_OVERLAP_TOKENS": "0",
-    }
 
 
 @pytest.fixture

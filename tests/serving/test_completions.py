@@ -126,6 +126,47 @@ def test_errors_are_those_that_the_client_knows(serve, lake, chatting, api):
                 create(model="rag", **wrong)
 
 
+def test_half_a_character_is_told_wherever_a_message_has_it(serve, lake):
+    here = serve()
+    broken, fine = '"a\\ud800b"', '"What retries failing calls?"'
+    with here.client() as asked:
+        part = f'[{{"type":"text","text":{broken}}}]'
+        for first, last in ((fine, broken), (broken, fine), (fine, part)):
+            messages = f'{{"role":"user","content":{first}}},{{"role":"user","content":{last}}}'
+            answer = asked.post(
+                "/v1/chat/completions",
+                content=f'{{"model":"rag","messages":[{messages}]}}',
+                headers={"Content-Type": "application/json"},
+            )
+            assert answer.status_code == 400, answer.text
+            assert answer.json()["error"]["message"].startswith("messages.")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"stop": ["\n"]},
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]},
+        {"functions": [{"name": "f", "parameters": {}}]},
+        {"response_format": {"type": "json_object"}},
+        {"logprobs": True},
+        {"modalities": ["text", "audio"]},
+    ],
+)
+def test_another_kind_of_answer_is_refused_by_name(serve, lake, wanted):
+    with client(serve()) as asked, pytest.raises(openai.BadRequestError, match=next(iter(wanted))):
+        asked.chat.completions.create(model="rag", messages=[QUESTION], **wanted)
+
+
+def test_what_happens_anyway_may_be_asked_for(serve, lake):
+    with client(serve()) as asked:
+        found = asked.chat.completions.create(
+            model="rag", messages=[QUESTION], n=1, stop=[], logprobs=False, modalities=["text"],
+            response_format={"type": "text"}, temperature=0, max_tokens=7, user="somebody", seed=1,
+        )  # fmt: skip
+    assert found.choices[0].finish_reason == "stop"
+
+
 def test_a_model_that_breaks_off_ends_the_stream_with_an_error(chatting, api):
     here = chatting()
     api.control(chat=["one two three four"], faults=["break"])

@@ -12,13 +12,16 @@ import time
 import uuid
 from contextlib import nullcontext
 
+import httpx
 import pytest
 
-from include.errors import ConfigurationError
+from include.errors import ConfigurationError, LakeError, ModelError, TransientError
 from include.llm.protocol import Heard
-from include.serving.doors import bounded_body
+from include.serving.doors import Observed, bounded_body
+from include.serving.measured import Measured
 from include.serving.rates import rate_limit
-from include.serving.refusals import Refusal
+from include.serving.refusals import Refusal, refusal_of
+from include.serving.routes import Api, _events
 from include.serving.server import _listening, refuse_open
 from include.serving.streams import Telling, event
 from include.serving.workers import WAITING_EACH, Workers
@@ -73,6 +76,55 @@ def test_work_beyond_what_may_wait_is_told_to_come_again():
     refused = [each for each in found if isinstance(each, Refusal)]
     assert [(each.status_code, each.kind) for each in refused] == [(503, "busy")]
     assert workers.pending == 0
+
+
+def test_what_nobody_foresaw_is_named_in_the_answer_and_in_the_log(caplog):
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    async def ask() -> httpx.Response:
+        here = httpx.ASGITransport(Observed(broken, Measured(), frozenset()), False)
+        async with httpx.AsyncClient(transport=here, base_url="http://x") as client:
+            return await client.get("/")
+
+    with caplog.at_level("INFO", "rag"):
+        answer = asyncio.run(ask())
+    assert (answer.status_code, answer.json()["error"]["type"]) == (500, "internal")
+    assert "secret" not in answer.text
+    assert f"request={answer.headers['x-request-id']}" in caplog.text
+
+
+def test_what_nobody_foresaw_in_a_stream_is_told_before_it_ends():
+    def act(heard: Heard) -> dict[str, object]:
+        heard("a")
+        raise ZeroDivisionError("a secret")
+
+    told: list[bytes] = []
+
+    async def listen(api: Api) -> None:
+        telling = Telling(api.answers, act)
+        await telling.begin()
+        async for each in _events(api, telling):
+            told.append(each)
+
+    workers = Workers("test", 1, 10)
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(listen(Api(None, workers, workers)))  # type: ignore[arg-type]
+    workers.close()
+    assert b'"internal"' in told[-1]
+    assert b"secret" not in told[-1]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TransientError, ModelError, LakeError, ConfigurationError],
+    ids=lambda kind: kind.__name__,
+)
+def test_places_and_accounts_are_told_to_the_log_alone(error, caplog):
+    told = refusal_of(error("s3://bucket at 10.0.0.7 answers org-1234"))
+    assert told.status_code == 503
+    assert "bucket" not in told.detail
+    assert "org-1234" in caplog.text
 
 
 def test_a_body_that_does_not_come_is_not_waited_for():

@@ -49,6 +49,7 @@ def test_a_filter_narrows_a_search(serve, lake):
         ({}, "text: Field required"),
         ({"text": "  "}, "at least 1 character"),
         ({"text": "x" * 10_001}, "at most 10000"),
+        ({"text": "\x1c"}, "contain a word"),
         ({"text": "x", "k": 0}, "k: "),
         ({"text": "x", "k": 1_001}, "is 1001"),
         ({"text": "x", "mode": "magic"}, "'hybrid'"),
@@ -83,6 +84,7 @@ def test_what_does_not_exist_is_404_by_name(serve, lake):
         assert (answer.status_code, "/v1/nothing" in error_of(answer)["message"]) == (404, True)
         answer = client.put("/v1/search")
         assert (answer.status_code, "PUT /v1/search" in error_of(answer)["message"]) == (405, True)
+        assert answer.headers["allow"] == "POST"
 
 
 def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(serve, lake):
@@ -143,6 +145,28 @@ def test_a_key_reads_as_its_labels_and_a_request_can_only_narrow_them(serve, lak
         answer = here.post("/v1/search", key=key, text="salaries", **{"as": [label]})
         assert answer.status_code == 403
         assert repr(label) in error_of(answer)["message"]
+
+
+def test_who_reads_by_labels_searches_what_is_live_alone(serve, inbox, world):
+    (inbox / "pay.md").write_text("Salaries are paid on the last day of a month.")
+    sync(world())
+    here = serve(RAG_API_KEYS=KEYS)
+    before = here.platform.registry.live().name
+    sync(world(RAG_EMBEDDER="fake:16"), Switches(rebuild=True))
+    (inbox / "pay.md").write_text(
+        "---\nacl: hr\n---\nSalaries are paid on the last day of a month."
+    )
+    sync(world(RAG_EMBEDDER="fake:16"))
+    live = here.platform.registry.live().name
+    asked = {"text": "salaries paid", "index": before}
+    # What was live before still has the labels of then.
+    assert names(here.post("/v1/search", key=ROOT, **asked)) == {"pay.md"}
+    for key, claimed in ((PLAIN, {}), (HR, {"as": []}), (ROOT, {"as": ["staff"]})):
+        for name in (before, "nowhere"):
+            answer = here.post("/v1/search", key=key, **asked | claimed | {"index": name})
+            assert answer.status_code == 403
+            assert error_of(answer)["type"] == "forbidden"
+        assert names(here.post("/v1/search", key=key, **asked | claimed | {"index": live})) == set()
 
 
 @pytest.mark.parametrize("header", ["", "Bearer wrong", f"Basic {HR}", f"Bearer {HR}x", HR])

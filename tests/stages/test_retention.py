@@ -137,7 +137,7 @@ def test_traces_outlive_the_documents_they_cite(world, trees):
 
 
 def test_an_artifact_that_a_crash_cut_off_claims_nothing(shrunk):
-    folder = local_path(shrunk.lake.run_folder("broken"))
+    folder = local_path(shrunk.lake.uri) / "runs" / "broken"
     folder.mkdir(parents=True)
     (folder / "chunks-00000.parquet").write_bytes(b"PAR1 cut off")
     assert forgotten(shrunk)[0] == 1

@@ -26,6 +26,7 @@ from include.documents import text_hash
 from include.embedding.cache import cache_rows
 from include.embedding.fake import FakeEmbedder
 from include.settings import REPOSITORY, Settings
+from include.storage.files import local_path
 from include.storage.index_entries import Entries, Index
 from include.verification.problems import KINDS, NOTES
 from include.wiring import Platform
@@ -381,7 +382,7 @@ def test_damage_is_found_and_repaired_without_paying_again(copied, damage):
     lake = copied()
     before = content(lake)
     if damage is leave_a_text_of_no_document or damage is leave_a_signature_of_no_document:
-        shutil.rmtree(Path(lake.lake.run_folder("x").removeprefix("file://")).parent)
+        shutil.rmtree(local_path(lake.lake.uri) / "runs")
     expected = damage(lake)
     found, status = verify(copied(), repair=False, source=False)
     assert set(found["counts"]) == expected
@@ -588,7 +589,7 @@ def test_the_command_tells_a_person_what_it_found_and_what_to_do(
 
 
 def runs(lake: Platform) -> list[Path]:
-    return list(Path(lake.lake.run_folder("x").removeprefix("file://")).parent.iterdir())
+    return list((local_path(lake.lake.uri) / "runs").iterdir())
 
 
 def test_vectors_of_another_length_than_the_cache_are_told_and_not_touched(world, lake):
