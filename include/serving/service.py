@@ -12,7 +12,7 @@ from include.answering import asking as asking_
 from include.answering.asking import Asking
 from include.documents import digest
 from include.errors import TransientError
-from include.indexes import EVERYTHING, Narrowing, of_values, searcher_in, values_of
+from include.indexes import EVERYTHING, Narrowing, of_values, searcher_in
 from include.llm.protocol import Heard
 from include.observability.log import warn
 from include.retrieval.conversation import Turn, recent
@@ -23,7 +23,7 @@ from include.serving.lake_gauges import Look, look
 from include.serving.readers import Reader
 from include.serving.refusals import Refusal, usage
 from include.spending.caller import Caller, acting_as
-from include.storage.index_entries import Index
+from include.storage.index_entries import Index, values_of
 from include.storage.query_log import Outcome
 from include.storage.sessions import Sessions
 from include.wiring import Platform
@@ -142,7 +142,9 @@ class Service:
         self._platform.chat_model  # noqa: B018 - opens it
         if index is not None:
             searcher = self._searcher(index, EVERYTHING)
-            paid = of_values(self._platform, values_of(index)).settings.embedding.provider == "openai"
+            paid = (
+                of_values(self._platform, values_of(index)).settings.embedding.provider == "openai"
+            )
             searcher.search("ready", 1, mode="text" if paid else "hybrid")
         elif self._platform.settings.embedding.provider != "openai":
             self._platform.embedder.embed_query("ready")
