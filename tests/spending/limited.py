@@ -10,13 +10,16 @@ from include.spending.limiter import Limiter, Rates, moving_windows
 
 
 def main(redis_url: str, folder: str, *numbers: str) -> None:
-    """Calls as often as it may until the time is up; then prints each call's moment and tokens."""
+    """Is ready, waits for a line, calls as often as it may, then prints each call's moment."""
     requests, tokens, each, window, seconds = map(int, numbers)
     limiter = Limiter(
         Rates(requests, tokens),
         lambda: moving_windows(redis_url or None, Path(folder)),
         window_seconds=window,
     )
+    limiter.wait("a first call, which imports what is needed", each)
+    print("ready", flush=True)
+    sys.stdin.readline()
     until = time.time() + seconds
     called = []
     while time.time() < until:

@@ -8,6 +8,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -43,9 +44,15 @@ def under_load(backend: tuple[str, Path], *numbers: int, processes: int = 4) -> 
     """The moments of all calls that so many processes made."""
     command = [sys.executable, "-m", "tests.spending.limited", backend[0], str(backend[1])]
     workers = [
-        subprocess.Popen([*command, *map(str, numbers)], cwd=REPOSITORY, stdout=subprocess.PIPE)
+        subprocess.Popen([*command, *map(str, numbers)], cwd=REPOSITORY, stdin=PIPE, stdout=PIPE)
         for _ in range(processes)
     ]
+    # However busy the machine is, they begin together.
+    for each in workers:
+        assert each.stdout.readline() == b"ready\n"
+    for each in workers:
+        each.stdin.write(b"\n")
+        each.stdin.flush()
     return sorted(float(at) for each in workers for at in each.communicate()[0].split())
 
 
