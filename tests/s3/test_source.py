@@ -238,6 +238,15 @@ def test_a_trace_names_the_version_that_a_versioned_bucket_keeps(
     assert keys(S3Source(f"{bucket}/docs", s3.access())) == []
 
 
+@pytest.mark.parametrize("rank", [str, by_folders])
+def test_a_sidecar_behind_a_folder_that_is_named_like_its_beginning_is_found(rank):
+    pairs: Pairs[str] = Pairs()
+    names = sorted(["g.md", "g.meta/x", "g.meta.json", "h"], key=rank)
+    found = [each for name in names for each in pairs.take("", name, name, name)]
+    found += list(pairs.rest())
+    assert ("g.md", "g.md", "g.meta.json") in found
+
+
 class Unsorted:
     """A client whose store does not sort."""
 

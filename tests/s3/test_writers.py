@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -70,7 +71,9 @@ def test_four_processes_that_write_the_cache_through_503s_store_every_text_once(
     cache = scene.platform(lake).cache
     hashes = list(paid(scene.child(lake).register))
     found, vectors = cache.get(hashes)
-    assert len(found) == len(set(found)) == cache.count()
+    assert len(found) == len(set(found)) <= cache.count()
+    cache.optimize(timedelta(days=1))
+    assert cache.count() == len(found), "of rows that two wrote at once one stays"
     assert set(map(bytes, vectors_of(sorted(done), 32))) <= set(map(bytes, vectors))
 
 
