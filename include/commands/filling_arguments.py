@@ -95,10 +95,9 @@ def _promote(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]
 
 
 def _rollback(platform: Platform, _: argparse.Namespace) -> tuple[Json, int]:
-    from include.commands.state import indexes
+    from include.commands.reembed import rollback
 
-    platform.registry.rollback()
-    return indexes(platform), 0
+    return rollback(platform), 0
 
 
 def _switches(chosen: argparse.Namespace) -> Switches:

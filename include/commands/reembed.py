@@ -86,6 +86,12 @@ def promote(platform: Platform, name: str, overrule: str) -> Json:
     return indexes(platform)
 
 
+def rollback(platform: Platform) -> Json:
+    """Makes the previous index live again, and lists the indexes."""
+    promotion.rollback(getpass.getuser(), platform.registry)
+    return indexes(platform)
+
+
 def _in_batches(platform: Platform, tokens: int) -> str | None:
     """What they cost in batches; None for a model that has none."""
     if platform.settings.embedding.provider != "openai":

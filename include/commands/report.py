@@ -23,9 +23,10 @@ def report(platform: Platform, name: str = "", out: Path | None = None) -> Json:
     page = files.read(files.path(uri))
     if page is None:
         raise ConfigurationError(
-            f"There is no page of an evaluation {name!r}: name its run or its address as Airflow or "
-            f"`evaluate` told it, or an index. An erasure removes pages that name its document; "
-            f"`python -m include evaluate` makes a new one."
+            f"There is no page of an evaluation {name!r} in {files.uri('')}: name its run or its "
+            f"address as Airflow or `evaluate` told it, or an index; RAG_LAKE_URI says which lake is "
+            f"read. An erasure removes pages that name its document; `python -m include evaluate` "
+            f"makes a new one."
         )
     out = out or Path(uri.rpartition("/")[2])
     write_page(out, page.decode(), "--out")

@@ -110,5 +110,6 @@ def _unsound(found: Soundness, rule: Rule) -> Iterator[str]:
     if found.index_recall < rule.index_recall:
         yield (
             f"The vector index finds {found.index_recall:.1%} of the true nearest chunks, at least "
-            f"{rule.index_recall:.0%} is expected: run `maintain_index`."
+            f"{rule.index_recall:.0%} is expected: run `maintain_index`. If that does not "
+            f"help, an index of int8 or binary, searched by signs first, needs more dimensions or bits."
         )

@@ -10,6 +10,7 @@ from typing import Any
 from airflow.sdk import Asset
 
 from include.errors import GateError, TransientError
+from include.observability.log import tell
 from include.orchestration.assets import INDEX_CANDIDATE
 from include.orchestration.connecting import connected, run_name
 from include.orchestration.review import who
@@ -41,6 +42,7 @@ def evaluate(params: Mapping[str, Any], events: Mapping[Asset, Iterable[Any]] | 
     if not questions:
         raise skipped("There is nothing to ask: name golden questions with RAG_GOLDEN_QUESTIONS.")
     found = judge(platform, questions, asked, run_name()).as_json()
+    tell(_sentence(found))
     names = [
         "run_id",
         "index",
@@ -49,14 +51,16 @@ def evaluate(params: Mapping[str, Any], events: Mapping[Asset, Iterable[Any]] | 
         "reasons",
         "metrics",
         "baseline",
-        "differences",
         "questions",
         "mode",
         "report",
     ]
     # What people asked stays out of Airflow's database: the page has it.
     traffic = {**found["traffic"], "suggestions": []} if found["traffic"] else None
-    return {**{name: found[name] for name in names}, "traffic": traffic}
+    # By tag they would fill the log; the page and the lake have them.
+    overall = {"metrics": found["differences"]["metrics"]} if found["differences"] else None
+    kept = {name: found[name] for name in names}
+    return {**kept, "differences": overall, "traffic": traffic}
 
 
 def doubts(found: Json, *, promote: bool) -> list[Json]:
@@ -68,7 +72,7 @@ def doubts(found: Json, *, promote: bool) -> list[Json]:
 
     if found["verdict"] == "fail":
         raise GateError(
-            f"{found['index']} answers worse than when it was last evaluated: {_falls(found)}. "
+            f"{found['index']} answers worse than when it was last evaluated: {_figures(found, 'before')}. "
             f"{' '.join(found['reasons'])} `{command(found['run_id'])}` shows the questions that went worst. "
             f"Look at what was ingested since; `python -m include rollback` if an index was switched."
         )
@@ -171,10 +175,22 @@ def _row(found: Json, name: str) -> str:
     )
 
 
-def _falls(found: Json) -> str:
-    before = found["baseline"]
+def _sentence(found: Json) -> str:
+    """What was found, for whoever reads the log."""
+    from include.evaluation.page import command
+
+    against = f", against {found['against']}" if found["against"] else ""
+    figures = _figures(found, "live" if found["against"] else "before")
+    return (
+        f"{found['index']}: {found['verdict']} over {found['questions']} questions{against}. {figures}. "
+        f"`{command(found['run_id'])}` saves the page for a browser."
+    )
+
+
+def _figures(found: Json, other: str) -> str:
+    beside = found["baseline"] or {}
     return ", ".join(
-        f"{name} {found['metrics'][name]:.4f} (before {before[name]:.4f})"
+        f"{name} {found['metrics'][name]:.4f}"
+        + (f" ({other} {beside[name]:.4f})" if name in beside else "")
         for name in _SHOWN
-        if name in before
     )

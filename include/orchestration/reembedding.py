@@ -121,18 +121,17 @@ def announce_candidate(filled: Json, event: Any) -> None:
 
 def switch(to: str, reason: str) -> Json:
     """Rolls back, or promotes the index named; `reason` overrules a gate that refuses."""
-    from include.stages.promotion import Request, promote
+    from include.stages.promotion import Request, promote, rollback
 
     platform, run = connected(), get_current_context()["dag_run"]
     registry = platform.registry
     by = getattr(run, "triggering_user_name", None) or run_name()
     if to == "previous":
-        registry.rollback()
+        live = rollback(by, registry)
     else:
         request = Request(to, by, reason)
-        promote(request, registry, platform.tables, platform.store, now=datetime.now(UTC))
-    live = registry.live()
-    return {"live": live.name if live else None, "by": by}
+        live = promote(request, registry, platform.tables, platform.store, now=datetime.now(UTC))
+    return {"live": live.name, "by": by}
 
 
 def _target(platform: Platform, text: str) -> Platform:
@@ -151,7 +150,8 @@ def _target(platform: Platform, text: str) -> Platform:
         chosen = described(platform, text)
         if chosen.index_name == live.name:
             raise ConfigurationError(
-                f"The target {text!r} is {live.name!r}, which is live already."
+                f"The target {text!r} is {live.name!r}, which is live already: name what should differ, "
+                f"as in RAG_CHUNK_TOKENS=128."
             )
         return chosen
     of_settings = known.indexes.get(platform.index_name)

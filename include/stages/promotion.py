@@ -7,7 +7,6 @@ rollback is one write, too. A person may overrule the gate; who and why is kept 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +17,8 @@ from include.storage.index_entries import Entries, Index, values_of
 from include.storage.registry import Registry
 from include.storage.tables import Tables
 from include.vectorstore.protocol import VectorStore
+
+_REASONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,17 @@ def promote(
     return registry.get(index.name)
 
 
+def rollback(by: str, registry: Registry) -> Index:
+    """Makes the previous index live again; returns it. The log says who did it.
+
+    Raises ConfigurationError when there is none.
+    """
+    with stage("rollback", by=by) as event:
+        live = registry.rollback()
+        event["index"] = live.name
+    return live
+
+
 def require_passed(index: Index, live: Index | None) -> None:
     """Raises GateError unless the index's last evaluation passed, beside what is live."""
     evaluate = (
@@ -79,15 +91,19 @@ def require_passed(index: Index, live: Index | None) -> None:
         )
     if index.evaluation.get("verdict") != "pass":
         raise GateError(
-            f"Index {index.name!r} was refused: {reasons(index.evaluation)} Overrule it with a "
-            f"reason, or build another one."
+            f"Index {index.name!r} was refused: {reasons(index)} Overrule it with a reason, or "
+            f"build another one."
         )
 
 
-def reasons(evaluation: Mapping[str, object]) -> str:
-    """Why an evaluation refused, in sentences."""
-    found = evaluation.get("reasons")
-    return " ".join(map(str, found)) if isinstance(found, list | tuple) else "no reason was given."
+def reasons(index: Index) -> str:
+    """Why its evaluation refused it, in sentences: the first ones, and where the others are."""
+    found = (index.evaluation or {}).get("reasons")
+    if not isinstance(found, list | tuple):
+        return "no reason was given."
+    more = len(found) - _REASONS
+    page = f"{more} more are on its page (`python -m include report {index.name}`)."
+    return " ".join([*map(str, found[:_REASONS]), *([page] if more > 0 else [])])
 
 
 def _require_complete(index: Index, registry: Registry, tables: Tables, store: VectorStore) -> None:

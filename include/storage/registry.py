@@ -90,12 +90,13 @@ class Registry:
         """
         self.change(lambda now: now.without(name))
 
-    def rollback(self) -> None:
-        """Makes the previous index live again, and the live one previous.
+    def rollback(self) -> Index:
+        """Makes the previous index live again, and the live one previous; returns what is live now.
 
         Doing it again goes forward again. Raises ConfigurationError when there is no previous one.
         """
-        self.change(Entries.rolled_back)
+        after = self.change(Entries.rolled_back)
+        return next(each for each in after.indexes.values() if each.state == "live")
 
     def record_sync(
         self, index: str, run_id: str, now: datetime, *, switch: bool = True, **facts: Any
@@ -119,22 +120,25 @@ class Registry:
 
         self.change(recorded)
 
-    def change(self, step: Callable[[Entries], Entries]) -> None:
-        """Applies a pure step to the newest entries; writes nothing when it changes nothing.
+    def change(self, step: Callable[[Entries], Entries]) -> Entries:
+        """Applies a pure step to the newest entries, and returns what is there then.
 
-        Raises CommitConflictError, to be tried again later, only when other writers win 20 times.
+        It writes nothing when that changes nothing. Raises CommitConflictError, to be tried again
+        later, only when other writers win 20 times.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
+        lost = 0
+        while True:
             stored = self._objects.read(_PATH)
             before = _entries(stored)
             after = step(before)
             if after == before:
-                return
+                return after
             try:
                 self._objects.write_if(_PATH, after.rendered(), stored.etag if stored else None)
-                return
+                return after
             except CommitConflictError:
-                if attempt == _ATTEMPTS:
+                lost += 1
+                if lost == _ATTEMPTS:
                     raise
 
 

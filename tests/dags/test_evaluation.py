@@ -104,6 +104,20 @@ def answer(choice: str, reason: str = "") -> list[dict[str, Any]]:
     ]
 
 
+def test_the_log_of_an_evaluation_tells_the_verdict_in_a_sentence(corpus, world, in_a_task, caplog):
+    sync(world())
+    live = world().live_index()
+    with caplog.at_level("INFO", "rag"):
+        evaluated()
+        worse = candidate(world, ALL_ALIKE)
+        found = evaluated()
+    assert f"{live}: no baseline over 10 questions. ndcg@10 " in caplog.text
+    assert f"{worse}: refuse over 10 questions, against {live}. ndcg@10 " in caplog.text
+    assert " (live " in caplog.text
+    assert "`python -m include report evaluate_retrieval/2`" in caplog.text
+    assert set(found["differences"]) == {"metrics"}
+
+
 def test_a_person_who_overrules_the_gate_is_recorded_by_name(corpus, world, in_a_task):
     from include.orchestration import judging
 
@@ -254,6 +268,15 @@ def test_settings_that_lag_behind_a_switch_make_no_night_fill_what_was_live(
     with pytest.raises(AirflowSkipException, match="No index is being built"):
         plan_share(NIGHT, "2026-01-01")
     assert world().registry.read() == before
+
+
+def test_a_target_that_is_live_already_is_told_what_to_name_instead(corpus, world, in_a_task):
+    from include.errors import ConfigurationError
+    from include.orchestration.reembedding import plan_share
+
+    sync(world())
+    with pytest.raises(ConfigurationError, match="is live already: name what should differ, as in"):
+        plan_share(NIGHT | {"target": "RAG_EMBEDDER=fake:32"}, None)
 
 
 def test_a_target_is_what_differs_from_the_live_index(corpus, world, in_a_task):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,8 @@ def test_a_page_outside_of_the_lake_is_not_read(judged, world, tmp_path, place):
 
 @pytest.mark.parametrize("name", ["none/such", "../registry.json", "file:///etc/passwd"])
 def test_a_page_that_is_not_there_is_told_by_name(judged, world, tmp_path, name):
-    with pytest.raises(ConfigurationError, match=f"no page of an evaluation {name!r}"):
+    told = re.escape(f"no page of an evaluation {name!r} in {world().lake.files.uri('')}")
+    with pytest.raises(ConfigurationError, match=told):
         report(world(), name, tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 

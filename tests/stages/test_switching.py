@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ from include.evaluation.questions import Question
 from include.indexes import of_values, searcher
 from include.judging import Asked, judge
 from include.stages.coverage import coverage
-from include.stages.promotion import Request, promote
+from include.stages.promotion import Request, promote, require_passed, rollback
+from include.storage.index_entries import Index
 from include.storage.objects import ObjectStore, Stored
 from include.storage.registry import Registry
 from include.wiring import Platform
@@ -148,11 +150,40 @@ def test_a_switch_and_a_rollback_are_one_write_each_and_embed_nothing(world: Wor
     promote(request, registry, platform.tables, platform.store, now=datetime.now(UTC))
     promoted = time.process_time()
     assert objects.writes == ["registry.json"]
-    registry.rollback()
+    rollback("a test", registry)
     assert objects.writes == ["registry.json"] * 2
     assert promoted - began <= 1.0
     assert time.process_time() - promoted <= 1.0
     assert "embedder" not in platform.__dict__
+
+
+def test_who_rolled_back_and_how_long_it_took_is_in_the_log(
+    world: World, corpus: Path, caplog: Any
+):
+    sync(platform := world())
+    other = of_values(world(), OTHER)
+    reembed(other)
+    make_live(platform, other.index_name)
+    with caplog.at_level("INFO", "rag"):
+        assert rollback("ada", platform.registry).name == platform.index_name
+    told = rf"stage=rollback by=ada index={platform.index_name} seconds=\d"
+    assert re.search(told, caplog.text)
+
+
+def test_a_refusal_tells_its_first_reasons_and_counts_the_others():
+    def told(count: int) -> str:
+        worse = {
+            "against": "a",
+            "verdict": "refuse",
+            "reasons": [f"{n} fell." for n in range(count)],
+        }
+        with pytest.raises(GateError) as refused:
+            require_passed(Index("b", evaluation=worse), Index("a"))
+        return str(refused.value)
+
+    assert "0 fell. 1 fell. 2 fell. Overrule it" in told(3)
+    assert "2 fell. 2 more are on its page (`python -m include report b`). Overrule" in told(5)
+    assert "3 fell" not in told(5)
 
 
 def test_documents_that_arrive_while_the_candidate_is_built_are_in_it(world: World, corpus: Path):
