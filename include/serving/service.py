@@ -142,7 +142,9 @@ class Service:
         self._platform.chat_model  # noqa: B018 - opens it
         if index is not None:
             searcher = self._searcher(index, EVERYTHING)
-            paid = of_values(self._platform, values_of(index)).settings.embedding.provider == "openai"
+            paid = (
+                of_values(self._platform, values_of(index)).settings.embedding.provider == "openai"
+            )
             searcher.search("ready", 1, mode="text" if paid else "hybrid")
         elif self._platform.settings.embedding.provider != "openai":
             self._platform.embedder.embed_query("ready")
