@@ -1,10 +1,11 @@
 """Judges an index with golden questions; a candidate that passes goes live.
 
 **What it does.** Asks the golden questions (docs/evaluation.md) of the candidate and of the live index
-in one run, looks at coverage and vectors, and leaves a page in the lake, `evaluations/<run>.html`. A
-candidate that passes is promoted: one write, readers follow with their next request. About one that is
-refused a person is asked under "Required Actions", with the reasons and the figures; whoever promotes it
-all the same is recorded with it. Without a candidate the live index is held against its last evaluation.
+in one run, looks at coverage and vectors, and leaves a page in the lake, which `python -m include
+report` saves for a browser. A candidate that passes is promoted: one write, readers follow with their
+next request. About one that is refused a person is asked under "Required Actions", with the reasons and the
+figures; whoever promotes it all the same is recorded with it. Without a candidate the live index is held
+against its last evaluation.
 
 **When it runs.** When `reembed_corpus` has completed a candidate (woken by a run of a day, this Dag is
 called `evaluate_candidate`), after every ingestion (it skips when

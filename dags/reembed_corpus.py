@@ -4,14 +4,14 @@
 with the manifest, chunks what it lacks from texts in the lake (no source is read), embeds what is new to
 its model (above `approval_usd` it asks a person), and publishes. Readers stay with the live index, and
 ingestion keeps both complete. A target that lacks nothing is a candidate: `index_candidate` wakes
-`evaluate_retrieval`, which promotes or refuses it. With *Batch API* an `openai:` model costs half, within a day.
+`evaluate_candidate` (a single run: `evaluate_retrieval`), which promotes or refuses it. With *Batch API* an `openai:` model costs half, within a day.
 
-**When it runs.** By **backfill**: *Trigger* → *Backfill*, a range of days, *All Runs* (every night has
-left a run of its day), *Override parameters on existing runs* (without it Airflow drops them), and the
-target under *Run Parameters*; or `airflow backfill create --dag-id reembed_corpus --from-date … --to-date …
---reprocess-behavior completed --dag-run-conf '{"target": "RAG_EMBEDDER=local:…"}'`. Runs may go in any
-order, in parallel, again. A single run by hand takes all documents, or the days of its form. Every night
-it completes what is being built. `python -m include plan --target '…'` tells the price before.
+**When it runs.** By **backfill**: *Trigger* → *Backfill*, from the first to the last day of ingestion,
+both included (`plan` names them), *All Runs* (every night has left a run of its day), *Override parameters
+on existing runs* (without it Airflow drops them), and the target under *Run Parameters*; or `airflow
+backfill create --dag-id reembed_corpus --from-date … --to-date … --reprocess-behavior completed
+--dag-run-conf '{"target": "RAG_EMBEDDER=local:…"}'`. Runs may go in any order, in parallel, again. A single run by hand takes all documents, or the days of its form. Every night
+it completes what is being built. `python -m include plan --target '…'` tells price and days before.
 
 **When it fails.** Nothing is lost or paid twice: what was embedded is cached, batches are found again.
 Clear the task, or run the day again. `python -m include indexes` shows what is missing.

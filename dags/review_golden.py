@@ -8,8 +8,8 @@ answer. Accepted ones become the golden set in the lake: from ten on `evaluate_r
 unless `RAG_GOLDEN_QUESTIONS` names a file.
 
 **When it runs.** On demand. A passage is paid for once for each version of the prompt and choice of
-models; above `approval_usd` a person is asked first. Without an answer for three days a question waits
-for the next run.
+models; above `approval_usd` a person is asked first. Answers are recorded when every question of the
+run has one; without an answer for three days a question waits for the next run.
 
 **When it fails.** What was written and decided is kept; clear the task to go on. A budget that is used up
 ends the generation early, and what waits is shown. Replies that cannot be used are counted as `set_aside`.

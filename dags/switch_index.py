@@ -2,8 +2,8 @@
 
 **What it does.** One conditional write of the registry; readers follow with their next request.
 *previous* goes back to the index that was live before, which is kept for that. The name of a
-candidate promotes it, if it lacks no document and its evaluation passed; with a reason it goes live
-although it was refused, and the reason stays with it. Then it wakes ingestion, which brings the
+candidate promotes it, if it lacks no document and passed beside the index that is live; with a reason it
+goes live although it was refused, and the reason stays with it. Then it wakes ingestion, which brings the
 index up to date with what has changed since it was last live; nothing is embedded twice.
 
 **When it runs.** By hand. `python -m include rollback` and `… promote NAME` do the same.

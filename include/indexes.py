@@ -9,16 +9,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from include.errors import ConfigurationError, PlatformError
 from include.observability.log import warn
 from include.retrieval.search import Searcher
-from include.storage.index_entries import Index
+from include.storage.index_entries import Index, values_of
 from include.wiring import Platform
-
-if TYPE_CHECKING:
-    from include.storage.index_entries import Index
 
 
 def of_values(platform: Platform, values: Mapping[str, str]) -> Platform:
@@ -56,18 +53,15 @@ def read_values(text: str) -> Mapping[str, str]:
     return values
 
 
+def described(platform: Platform, text: str) -> Platform:
+    """The platform of the index that differs from the live one in what the text names."""
+    return of_values(platform, {**of_index(platform).settings.index_values, **read_values(text)})
+
+
 def of_index(platform: Platform, name: str | None = None) -> Platform:
     """The platform with embedder and chunker of a registered index, by default of the live one."""
     index = platform.registry.get(name) if name else platform.registry.live()
     return platform if index is None else of_values(platform, values_of(index))
-
-
-def values_of(index: Index) -> Mapping[str, str]:
-    """The `RAG_*` values that make a registered index; none where nobody wrote them down.
-
-    An index that was registered before there was a choice stores its vectors as they are.
-    """
-    return {"RAG_INDEX_VECTORS": index.vectors, **index.settings} if index.settings else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,16 @@ def test_the_env_file_gives_what_the_shell_does_not(tmp_path, monkeypatch):
     assert settings.redis_url is None
 
 
+def test_the_password_of_redis_is_shown_by_nothing():
+    settings = Settings.from_environment({"RAG_REDIS_URL": "rediss://:s3cret@host:6379/0"})
+    assert settings.redis_url == "rediss://:s3cret@host:6379/0"
+    assert "s3cret" not in repr(settings)
+    for wrong in ("http://:s3cret@host", ":s3cret@host", "redis//:s3cret@host"):
+        with pytest.raises(ConfigurationError, match="RAG_REDIS_URL should begin with") as caught:
+            Settings.from_environment({"RAG_REDIS_URL": wrong})
+        assert "s3cret" not in str(caught.value)
+
+
 def test_an_env_file_that_does_not_exist_is_named(monkeypatch):
     monkeypatch.setenv("RAG_ENV_FILE", "/nowhere/x.env")
     with pytest.raises(ConfigurationError, match=r"/nowhere/x\.env"):

@@ -3,7 +3,8 @@
 An answer is known by question, index and its last change, prompt version, models and narrowing:
 whoever asks the same again, in this run or another, gets what was paid for. `answers/<key>.json` in
 the lake holds the id of its trace and nothing else, so that an erasure of the trace is one of the
-answer.
+answer. A run remembers the answers that it has by question alone: an index or a prompt that changes
+while it runs makes it neither ask again nor lose them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from include.wiring import Platform
 Json = dict[str, Any]
 FOLDER = "answers"
 QUESTIONS = pl.Schema({"id": pl.String(), "question": pl.String()})
+_KNOWN = pl.Schema({**QUESTIONS, "trace_id": pl.String()})
 SMALLEST_BATCH = 10
 """Fewer questions are not worth a task of their own."""
 IN_BATCHES: tuple[type[PlatformError], ...] = (ModelError,)
@@ -58,15 +60,17 @@ def plan(
     platform: Platform, questions: Sequence[Asked], asking: Asking, artifacts: Artifacts
 ) -> list[Batch]:
     """Writes the questions down and cuts those without an answer into at most so many batches."""
-    kept = _Kept(platform, asking, artifacts.run_id)
-    rows = [asdict(each) for each in questions]
-    missing = [row for row in rows if kept.answer(row["question"]) is None]
-    artifacts.write("questions", pl.DataFrame(rows, schema=QUESTIONS))
-    artifacts.write("missing", pl.DataFrame(missing, schema=QUESTIONS))
-    size = max(SMALLEST_BATCH, -(-len(missing) // platform.settings.max_mapped_tasks))
+    kept = _Kept(platform, asking, artifacts)
+    rows = [asdict(each) | {"trace_id": kept.known(each.question)} for each in questions]
+    planned = pl.DataFrame(rows, schema=_KNOWN)
+    missing = planned.filter(pl.col("trace_id").is_null()).select(*QUESTIONS)
+    artifacts.write("questions", planned)
+    artifacts.write("missing", missing)
+    count = missing.height
+    size = max(SMALLEST_BATCH, -(-count // platform.settings.max_mapped_tasks))
     return [
-        Batch(f"{at + 1}-{min(at + size, len(missing))}", at, min(size, len(missing) - at))
-        for at in range(0, len(missing), size)
+        Batch(f"{at + 1}-{min(at + size, count)}", at, min(size, count - at))
+        for at in range(0, count, size)
     ]
 
 
@@ -83,7 +87,7 @@ def answer_batch(
     TransientError; what was paid for is kept.
     """
     rows = artifacts.read(artifacts.list("missing"))
-    kept, who = _Kept(platform, asking, artifacts.run_id), answerer(platform, asking)
+    kept, who = _Kept(platform, asking, artifacts), answerer(platform, asking)
     made = known = 0
     with stage("answer", batch=batch.label) as event:
         for row in rows[batch.first : batch.first + batch.count].iter_rows(named=True):
@@ -107,9 +111,9 @@ def collect(platform: Platform, asking: Asking, artifacts: Artifacts) -> Json:
 
     `cost_usd` of an answer is what it cost when it was made.
     """
-    kept = _Kept(platform, asking, artifacts.run_id)
+    kept = _Kept(platform, asking, artifacts)
     asked = artifacts.read(artifacts.list("questions")).iter_rows(named=True)
-    rows = [_row(row, kept.answer(row["question"])) for row in asked]
+    rows = [_row(row, kept.answer(row["question"], row["trace_id"])) for row in asked]
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     flat = [row | {"citations": json.dumps(row["citations"], ensure_ascii=False),
                    "problems": "\n".join(row["problems"])} for row in rows]  # fmt: skip
@@ -139,7 +143,7 @@ def _row(row: Json, answer: Json | None) -> Json:
     prompt = answer.get("prompt") or {}
     told = ("answer", "model", "index", "cost_usd", "trace_id", "cached_from")
     return {
-        **row,
+        **{name: row[name] for name in QUESTIONS},
         **{name: answer.get(name) for name in told},
         "citations": answer.get("citations", []),
         "prompt_version": prompt.get("version"),
@@ -154,35 +158,47 @@ class _Kept:
     Where extracts stand in for a model that gave none, they count for this run alone.
     """
 
-    def __init__(self, platform: Platform, asking: Asking, run_id: str) -> None:
-        self._platform, self._asking, self._run_id = platform, asking, run_id
+    def __init__(self, platform: Platform, asking: Asking, artifacts: Artifacts) -> None:
+        self._platform, self._asking, self._artifacts = platform, asking, artifacts
         sync = platform.registry.last_sync() or {}
         narrowed = json.dumps(asking.narrowing.as_json(), sort_keys=True)
         models, index = platform.settings.chat_model, platform.live_index()
         self._state = [index, str(sync.get("run_id")), models, str(asking.k), narrowed]
 
-    def answer(self, question: str) -> Json | None:
-        """The answer, if its trace is still there."""
-        stored = self._platform.lake.objects.read(self._path(question))
+    def known(self, question: str) -> str | None:
+        """The trace of an answer that any run may have, if it is still there."""
+        stored = self._platform.lake.objects.read(self._path(question, self._prompt(question)))
         held: Json = json.loads(stored.data) if stored else {}
-        if not held or held["only_for"] not in ("", self._run_id):
-            return None
-        trace = find_trace(self._platform, held["trace_id"])
+        name: str | None = None if held.get("only_for") else held.get("trace_id")
+        return name if name and find_trace(self._platform, name) else None
+
+    def answer(self, question: str, trace_id: str | None = None) -> Json | None:
+        """The answer of that trace, of this run, or of any; if its trace is still there."""
+        name = trace_id or self._artifacts.find_json(_of_run(question)) or self.known(question)
+        trace = find_trace(self._platform, name) if name else None
         return trace["answer"] if trace else None
 
     def put(self, trace: Trace) -> None:
-        """Keeps an answer."""
-        stands_in = self._has_model and trace.answer.model == EXTRACTIVE and trace.answer.problems
-        held = {"trace_id": trace.trace_id, "only_for": self._run_id if stands_in else ""}
-        body = json.dumps(held).encode()
-        self._platform.lake.objects.write(self._path(trace.question), body)
+        """Keeps an answer, under the prompt that made it."""
+        answer, question = trace.answer, trace.question
+        if not (self._has_model and answer.model == EXTRACTIVE and answer.problems):
+            made = answer.prompt
+            named = (str(made["version"]), str(made["hash"])) if made else self._prompt(question)
+            body = json.dumps({"trace_id": trace.trace_id}).encode()
+            self._platform.lake.objects.write(self._path(question, named), body)
+        self._artifacts.write_json(_of_run(question), trace.trace_id)
 
     @property
     def _has_model(self) -> bool:
         return self._platform.settings.chat_model != "none"
 
-    def _path(self, question: str) -> str:
-        prompt: Iterable[str] = ()
-        if self._has_model:
-            prompt = prompt_of(self._platform, question, self._asking.prompt)
+    def _prompt(self, question: str) -> Iterable[str]:
+        return prompt_of(self._platform, question, self._asking.prompt) if self._has_model else ()
+
+    def _path(self, question: str, prompt: Iterable[str]) -> str:
         return f"{FOLDER}/{digest('answer', question, *self._state, *prompt)}.json"
+
+
+def _of_run(question: str) -> str:
+    """Where a run remembers that it has an answer."""
+    return f"answered/{digest('answer', question)}"

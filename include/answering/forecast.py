@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from include.answering.asking import PROMPT, Asking, subject_of
-from include.answering.grading import METRICS, require_judge
+from include.answering.grading import METRICS, labelled, require_judge
 from include.indexes import of_index
 from include.llm.protocol import ChatModel, ChatRequest
 from include.llm.rendered import chat_messages, named
@@ -44,8 +44,8 @@ def forecast_versions(
 ) -> Forecast:
     """What it costs at most to answer the questions with each version and to judge the answers.
 
-    A verdict that cannot be used, and is asked for once more, is not in it. Raises
-    ConfigurationError without a chat model, and for a version that there is not.
+    Every verdict is counted as if it had to be asked for twice. Raises ConfigurationError without a
+    chat model, and for a version that there is not.
     """
     judge, most = require_judge(platform), Estimate()
     passages = _passage_tokens(platform, k)
@@ -56,6 +56,15 @@ def forecast_versions(
                 shown, beside = [_NO_PASSAGE] * k, passages + OUTPUT_TOKENS
                 most += judge.most(metric, question, shown, beside=beside)
     return Forecast(JUDGING, judge.chat.name, len(questions) * len(versions), most)
+
+
+def forecast_agreement(platform: Platform) -> Forecast:
+    """What it costs at most to let the judge judge what people have labelled."""
+    judge, most, items = require_judge(platform), Estimate(), labelled()
+    asked = [(item, metric) for item in items for metric in METRICS if metric in item]
+    for item, metric in asked:
+        most += judge.most(metric, item["question"], item["passages"], beside=OUTPUT_TOKENS)
+    return Forecast(JUDGING, judge.chat.name, len(asked), most)
 
 
 def _most(

@@ -27,7 +27,8 @@ FAITHFULNESS, ANSWER_RELEVANCE, CONTEXT_RELEVANCE = (
 )  # fmt: skip
 METRICS = (FAITHFULNESS, ANSWER_RELEVANCE, CONTEXT_RELEVANCE)
 LABELS = Path(__file__).parent.parent / "evaluation" / "golden" / "judge_labels.jsonl"
-_TOKENS = 1_024
+_TRIES = (1_024, 2_048)
+"""As long as a reply may be, and a second one where the first cannot be used."""
 _BEST_GRADE = 3
 
 
@@ -44,7 +45,7 @@ class Judge:
         """The metric's score. A reply that cannot be used is asked for once more."""
         prompt = self.platform.prompts.get(f"judge_{metric}")
         values: Json = {"question": question, "answer": answer, "passages": list(passages)}
-        for tokens in (_TOKENS, 2 * _TOKENS):  # another request: a cached reply would be as bad
+        for tokens in _TRIES:  # another request: a cached reply would be as bad
             try:
                 completion = self.chat.complete(_request(prompt, values, tokens))
             except ModelError:
@@ -57,10 +58,11 @@ class Judge:
         return None
 
     def most(self, metric: str, question: str, passages: Passages, *, beside: int) -> Estimate:
-        """What one verdict costs at most, with so many tokens of answer and passages beside."""
+        """What one verdict costs at most, asked for twice, with so many tokens beside each time."""
         prompt = self.platform.prompts.find(f"judge_{metric}")
         values: Json = {"question": question, "answer": "", "passages": list(passages)}
-        return self.chat.most(_request(prompt, values, _TOKENS), beside=beside)
+        asked = (_request(prompt, values, tokens) for tokens in _TRIES)
+        return sum((self.chat.most(each, beside=beside) for each in asked), Estimate())
 
 
 def _request(prompt: Prompt, values: Json, tokens: int) -> ChatRequest:
@@ -97,10 +99,14 @@ def require_judge(platform: Platform) -> Judge:
     return Judge(platform, chat)
 
 
+def labelled(file: Path = LABELS) -> list[Json]:
+    """The items that people have judged."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
 def agreement(platform: Platform, file: Path = LABELS) -> Json:
     """How often the judge and the labels say the same, and beyond chance (Cohen's kappa)."""
-    judge = require_judge(platform)
-    items = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    judge, items = require_judge(platform), labelled(file)
     found: Json = {}
     for metric in METRICS:
         both = [

@@ -116,12 +116,13 @@ class Provider:
         """Deletes files that hold texts or vectors; one that cannot be deleted expires there."""
         for file_id in filter(None, file_ids):
             with suppress(PlatformError):
-                self._delete(file_id)
+                self.revoke(file_id)
 
-    def _delete(self, file_id: str) -> None:
+    def revoke(self, file_id: str) -> None:
+        """Deletes an uploaded file, so that nobody can submit it any more; it is gone when this returns."""
         self.remote.ask(
             lambda client, headers: client.files.delete(file_id, extra_headers=headers),
-            none_for=(404,),
+            none_for=_NO_SUCH_THING,
         )
 
     def _listed(

@@ -43,12 +43,19 @@ class Submitter:
     grace_seconds: float = GRACE_SECONDS
 
     def recover(self, record: Record) -> Record:
-        """What became of a batch whose creator has not told."""
+        """What became of a batch whose creator has not told.
+
+        Before it is submitted anew its file is deleted: a creator that was only stopped has nothing
+        left to submit when it goes on.
+        """
         found = self.provider.find(record.key, record.attempt, record.since)
+        if not found and self.clock() - record.since < timedelta(seconds=self.grace_seconds):
+            return record
+        if not found:
+            self.provider.revoke(record.file_id)
+            found = self.provider.find(record.key, record.attempt, record.since)
         if found:
             return self.records.change(record, state=SENT, provider_id=found, since=self.clock())
-        if self.clock() - record.since < timedelta(seconds=self.grace_seconds):
-            return record
         warn(f"The batch {record.key} was not created at the provider: it is submitted again.")
         return self.records.change(record, state=PLANNED, since=self.clock())
 
@@ -124,9 +131,11 @@ class Submitter:
         if not refused and (failure.sent or failure.status):
             warn(f"{failure.error} The batch {sending.key} is looked for at the provider.")
             return
-        planned = self.records.change(sending, state=PLANNED, since=self.clock())
-        if planned.state == PLANNED:
-            deferred.settle(self.account, _entry(sending), REFUSED, Tokens(), failure.kind)
+        try:
+            self.records.put(sending, state=PLANNED, since=self.clock())
+        except CommitConflictError:  # somebody took it over, and has deleted the file
+            return
+        deferred.settle(self.account, _entry(sending), REFUSED, Tokens(), failure.kind)
         self.provider.forget(sending.file_id)
         raise failure.error from None
 

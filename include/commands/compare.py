@@ -23,11 +23,12 @@ from include.errors import ConfigurationError
 from include.evaluation.questions import Question, load_questions
 from include.evaluation.run import evaluate
 from include.retrieval.search import Mode, Searcher
+from include.spending.caller import Caller
 from include.stages.rows import CHUNKS, chunk_columns
 from include.storage.lance import LanceDatabase
 from include.vectorstore.lance import LanceVectorStore
 from include.vectorstore.protocol import VectorStore, chunk_schema
-from include.wiring import Platform
+from include.wiring import Platform, new_run_id
 
 Json = dict[str, Any]
 METRICS = ("ndcg@10", "recall@10", "mrr@10")
@@ -50,6 +51,7 @@ def compare(platform: Platform, asked: Comparison) -> Json:
     Nothing of the live index changes. Vectors come from the embedding cache, and new ones stay
     there: a later sync with that strategy does not pay for them again.
     """
+    platform.caller = Caller(run=new_run_id(), task="compare-chunkers")
     questions = load_questions(asked.questions)
     count = _require_documents(platform, questions)
     queries = _Remembering(platform.embedder)
@@ -107,7 +109,7 @@ def _row(
         "tokens_embedded": meter.tokens,
         "new_texts": meter.new_texts,
         **{name: round(metrics[name], 4) for name in METRICS},
-        "estimated_cost_usd": "0",
+        "estimated_cost_usd": f"{platform.embedding_cost(meter.tokens):f}",
         "seconds": round(time.monotonic() - began, 1),
     }
 

@@ -14,12 +14,13 @@ from include.spending.reconcile import read_export, reconcile
 from include.wiring import Platform
 
 Json = dict[str, Any]
+_MOST_DAYS = 3_660
 
 
 def spent(platform: Platform, *, days: int, by: str) -> Json:
     """The costs of the last days, today (UTC) included."""
-    if days < 1:
-        raise ConfigurationError(f"--days should be at least 1, is {days}.")
+    if not 1 <= days <= _MOST_DAYS:
+        raise ConfigurationError(f"--days should be from 1 to {_MOST_DAYS}, is {days}.")
     since = today_utc() - timedelta(days=days - 1)
     ledger = Ledger(platform.lake.objects)
     entries = list(ledger.entries(since))
@@ -40,7 +41,9 @@ def compared(platform: Platform, file: Path) -> tuple[Json, int]:
     days = sorted(date.fromisoformat(day) for day, _ in export)
     if not days:
         raise ConfigurationError(f"The usage export {str(file)!r} has no rows to compare.")
-    found = reconcile(export, Ledger(platform.lake.objects).entries(days[0], days[-1]))
+    ledger = Ledger(platform.lake.objects)
+    held = [day for day in ledger.days() if days[0] <= day <= days[-1]]
+    found = reconcile(export, (entry for day in held for entry in ledger.entries(day, day)))
     answer = {"since": days[0].isoformat(), "until": days[-1].isoformat(), **found}
     return answer, 0 if found["agrees"] else 1
 

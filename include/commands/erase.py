@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from include.documents import Block, text_hash
@@ -17,6 +17,10 @@ from include.erasure.at_source import place
 from include.erasure.subject import Derived, nothing_derived
 from include.errors import ConfigurationError
 from include.wiring import Platform
+
+if TYPE_CHECKING:
+    from include.llm.questions import Questions
+    from include.llm.responses import Responses
 
 Json = dict[str, Any]
 
@@ -60,13 +64,29 @@ def erase(
         mark=switches.ignore_source,
         unfinished_too=switches.unfinished_runs,
         settle=lambda: time.sleep(settle_seconds),
-        forget_answers=platform.responses.clear,
-        forget_questions=platform.questions.clear,
+        forget_answers=lambda: sum(each.clear() for each in _answers(platform)),
+        forget_questions=lambda: sum(each.clear() for each in _questions(platform)),
     )
     receipt = erase_document(
         uri, within, now=datetime.now(UTC), names=found.names, derived=_sentences(platform)
     )
     return receipt.as_json(), 0 if receipt.is_clean else 1
+
+
+def _answers(platform: Platform) -> list[Responses]:
+    """Where answers to identical requests are kept, and where they were before there was Redis."""
+    from include.llm.responses import LakeResponses
+
+    before = [LakeResponses(platform.lake.objects)] if platform.settings.redis_url else []
+    return [platform.responses, *before]
+
+
+def _questions(platform: Platform) -> list[Questions]:
+    """The same of answered questions."""
+    from include.llm.question_stores import LakeQuestions
+
+    before = [LakeQuestions(platform.lake.objects)] if platform.settings.redis_url else []
+    return [platform.questions, *before]
 
 
 def _refuse_sources_inside(platform: Platform) -> None:

@@ -12,6 +12,7 @@ from include.golden.drift import DAYS
 from include.judging import Asked as Judging
 from include.judging import golden_questions, judge
 from include.retrieval.search import Mode
+from include.spending.caller import Caller
 from include.wiring import Platform, new_run_id
 
 Json = dict[str, Any]
@@ -45,6 +46,8 @@ def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
         raise ConfigurationError("evaluate takes --against or --baseline, not both.")
     if asked.traffic_days < 1:
         raise ConfigurationError(f"--traffic-days should be >= 1, is {asked.traffic_days}.")
+    run_id = new_run_id()
+    platform.caller = Caller(run=run_id, task="evaluate")
     platform.live_index()
     questions = golden_questions(platform, asked.questions)
     if not questions:
@@ -61,7 +64,7 @@ def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
         traffic_days=asked.traffic_days,
         options=asked.options,
     )
-    judged = judge(platform, questions, judging, new_run_id())
+    judged = judge(platform, questions, judging, run_id)
     answer = judged.as_json()
     if asked.report:
         write_page(asked.report, judged.html)
@@ -69,13 +72,13 @@ def evaluate(platform: Platform, asked: Asked) -> tuple[Json, int]:
     return answer, int(judged.assessment.verdict in ("fail", "refuse"))
 
 
-def write_page(path: Path, text: str) -> None:
-    """Raises ConfigurationError for a file that cannot be written."""
+def write_page(path: Path, text: str, option: str = "--report") -> None:
+    """Raises ConfigurationError for a file, given by that option, that cannot be written."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(
-            f"--report should name a file that can be written; {str(path)!r} cannot: {error}."
+            f"{option} should name a file that can be written; {str(path)!r} cannot: {error}."
         ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,11 +74,9 @@ def generated(platform: Platform, *, most: int, seed: int, again: bool = False) 
     artifacts = platform.artifacts(run_id)
     work = plan(platform, artifacts, most=most, seed=seed, again=again)
     require_approval(work, platform)
-    try:
-        with bar("Asking", work.passages) as advance:
-            done = generate(platform, chat, artifacts, advance)
-    except TransientError as error:
-        done = Generated(stopped=str(error))
+    done = Generated()
+    with suppress(TransientError), bar("Asking", work.passages) as advance:
+        generate(platform, chat, artifacts, advance, done)
     artifacts.write_json("receipt", {"run_id": run_id, **done.as_json()})
     estimate = {"passages": work.passages, "estimated_cost_usd": f"{work.cost_usd:f}"}
     answer = {"run_id": run_id, "model": chat.name, **estimate, **done.as_json()}

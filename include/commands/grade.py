@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from include.answering.forecast import forecast_versions
+from include.answering.forecast import forecast_agreement, forecast_versions
 from include.answering.grading import METRICS, agreement, require_judge
 from include.answering.versions import grade as graded
 from include.answering.versions import keep_page
@@ -27,6 +27,7 @@ def grade(platform: Platform, chosen: argparse.Namespace) -> Json:
     platform.caller = Caller(run=run_id, task="judge")
     require_judge(platform)
     if chosen.agreement:
+        platform.require_approval_of(forecast_agreement(platform))
         return agreement(platform)
     versions = chosen.prompt_version or [None]
     if len(versions) > 2 or chosen.most < 1:

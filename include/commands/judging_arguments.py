@@ -1,4 +1,4 @@
-"""`evaluate`, `golden`, `compare-chunkers`: their arguments, and what runs them."""
+"""`evaluate`, `report`, `golden`, `compare-chunkers`: their arguments, and what runs them."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ def add_commands(add: Add) -> None:
         metavar="LIST",
         help="also measure fewer dimensions and bits, as in @256,int8,@256+int8 (default: the usual)",
     )
+    report = add("report", _report, _show_report, "Save the page of an evaluation, or of a gate.")
+    report.add_argument(
+        "name",
+        nargs="?",
+        default="",
+        help="its run, its address, or an index (default: the latest)",
+    )
+    report.add_argument("--out", type=Path, help="HTML file to write (default: as in the lake)")
     add_golden(add)
     compare = add(
         "compare-chunkers",
@@ -81,6 +89,18 @@ def _show_evaluation(answer: Json) -> str:
     from include.commands.grade import shown
 
     return shown(answer) if {"judged", "agreement"} & answer.keys() else show.evaluation(answer)
+
+
+def _report(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:
+    from include.commands.report import report
+
+    return report(platform, chosen.name, chosen.out), 0
+
+
+def _show_report(answer: Json) -> str:
+    from include.commands.report import shown
+
+    return shown(answer)
 
 
 def _compare_chunkers(platform: Platform, chosen: argparse.Namespace) -> tuple[Json, int]:

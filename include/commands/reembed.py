@@ -11,7 +11,8 @@ from typing import Any
 from include.commands.progress import bar
 from include.commands.state import indexes
 from include.errors import ConfigurationError
-from include.indexes import of_values, read_values
+from include.indexes import described
+from include.spending.caller import Caller
 from include.stages import promotion
 from include.stages.coverage import Interval, days
 from include.stages.fill import Filled, begin, prepare_share, record_coverage, share
@@ -24,7 +25,7 @@ __all__ = ["days", "plan", "promote", "reembed", "target"]
 
 def target(platform: Platform, text: str) -> Platform:
     """The platform of the index that `NAME=value …` describes; the configured one for ""."""
-    return of_values(platform, read_values(text))
+    return described(platform, text) if text.strip() else platform
 
 
 def plan(platform: Platform, within: Interval | None = None) -> Json:
@@ -42,6 +43,7 @@ def plan(platform: Platform, within: Interval | None = None) -> Json:
             "target": platform.settings.index_values,
             "documents": work.documents,
             "missing": work.missing,
+            "missing_days": work.missing_days,
             "surplus": work.surplus,
             "chunks": to_embed.chunks,
             "chunks_to_embed": to_embed.texts,
@@ -62,6 +64,7 @@ def reembed(platform: Platform, within: Interval | None = None, *, batch_api: bo
     _refuse_live(platform)
     filler = platform.batch_filler if batch_api else platform.filler
     run_id = f"reembed-{new_run_id()}"
+    platform.caller = Caller(run=run_id, task="reembed")
     artifacts = platform.artifacts(run_id)
     destination = platform.destination
     begin(destination, run_id, datetime.now(UTC))
@@ -69,7 +72,9 @@ def reembed(platform: Platform, within: Interval | None = None, *, batch_api: bo
     if work.nothing:
         found, state = record_coverage(destination)
         done = Filled(run_id, platform.index_name, state, 0, 0, found.documents, 0, 0)
-        return asdict(replace(done, missing=len(found.missing), surplus=len(found.surplus)))
+        missing, surplus = len(found.missing), len(found.surplus)
+        stands = replace(done, missing=missing, surplus=surplus, missing_days=found.missing_days)
+        return asdict(stands)
     return asdict(filler.fill(work, artifacts, partial(bar, "Embedding")))
 
 

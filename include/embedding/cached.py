@@ -9,7 +9,7 @@ import numpy as np
 
 from include.documents import text_hash
 from include.embedding.cache import EmbeddingCache
-from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray
+from include.embedding.protocol import Embedder, EmbedderIdentity, FloatArray, in_parts
 from include.embedding.shortened import shortened, whole
 from include.errors import ModelError
 
@@ -49,6 +49,7 @@ class CachedEmbedder:
         """Vectors of shape (len(texts), dimensions), in the order of the texts.
 
         Every batch is in the cache before the next is embedded: a crash pays for one batch again.
+        What was paid of a batch before an error or a budget ended it is in the cache, too.
         `on_progress` hears how many distinct texts were done since it was last called. Raises
         ModelError when the model's answer has another shape or is not finite; nothing of that
         batch is stored then.
@@ -93,15 +94,28 @@ class CachedEmbedder:
             yield absent[at : at + self._batch_texts]
 
     def _embed(self, hashes: list[str], texts: list[str]) -> FloatArray:
-        vectors = np.asarray(self._model.embed_documents(texts))
-        expected = (len(texts), self._model.identity.dimensions)
+        parts: list[FloatArray] = []
+        try:
+            for part in in_parts(self._model, texts):
+                parts.append(np.asarray(part))  # noqa: PERF401 - those before an error have to be there
+        except BaseException:
+            if parts:  # paid for: nobody is to pay it again
+                self._store(hashes[: sum(map(len, parts))], parts)
+            raise
+        vectors = self._store(hashes, parts)
+        return shortened(vectors.astype(np.float32, copy=False), self.identity.dimensions)
+
+    def _store(self, hashes: list[str], parts: Sequence[FloatArray]) -> FloatArray:
+        """One vector per hash, in the cache."""
+        vectors = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        expected = (len(hashes), self._model.identity.dimensions)
         if vectors.shape != expected or not np.isfinite(vectors).all():
             raise ModelError(
                 f"Embedder {self._model.identity.id} should return finite vectors of shape {expected}, "
                 f"returned {_described(vectors)}. Nothing of this batch was stored."
             )
         self._cache.put(hashes, vectors)
-        return shortened(vectors.astype(np.float32, copy=False), self.identity.dimensions)
+        return vectors
 
     def _count(self, *, embedded: int = 0, reused: int = 0) -> None:
         usage = self.usage

@@ -107,11 +107,14 @@ class OpenAIEmbedder:
 
         Raises BudgetError before a request that a budget does not allow.
         """
-        parts = [
-            self._request(*part) for part in self.packed(self.prepared(texts), tokens=self._minute)
-        ]
+        parts = list(self.embed_parts(texts))
         empty = np.empty((0, self._identity.dimensions), np.float32)
         return np.concatenate(parts) if parts else empty
+
+    def embed_parts(self, texts: Sequence[str]) -> Iterator[FloatArray]:
+        """The same in order, request by request: one that fails takes no earlier one along."""
+        for part in self.packed(self.prepared(texts), tokens=self._minute):
+            yield self._request(*part)
 
     def embed_query(self, text: str) -> FloatArray:
         """The query's unit vector. Raises QueryError for one that is longer than the model reads."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,3 +67,20 @@ class Embedder(Protocol):
     def embed_query(self, text: str) -> FloatArray:
         """The query's vector, of shape (dimensions,)."""
         ...
+
+
+@runtime_checkable
+class EmbedsInParts(Protocol):
+    """What an embedder can do besides whose parts are paid for one by one."""
+
+    def embed_parts(self, texts: Sequence[str]) -> Iterator[FloatArray]:
+        """The rows of `embed_documents` in order, each part as soon as it is there."""
+        ...
+
+
+def in_parts(embedder: Embedder, texts: Sequence[str]) -> Iterator[FloatArray]:
+    """The vectors of the texts in order, in as many parts as the embedder makes them."""
+    if isinstance(embedder, EmbedsInParts):
+        yield from embedder.embed_parts(texts)
+    else:
+        yield embedder.embed_documents(texts)

@@ -41,10 +41,14 @@ class _Said:
 
 @dataclass(frozen=True, slots=True)
 class Describer:
-    """`models` are tried from the cheapest to the strongest; `prompt` is the version in use."""
+    """`models` are tried from the cheapest to the strongest; `prompt` is the version in use.
+
+    A `fresh` one is answered with no reply that was stored before.
+    """
 
     models: Sequence[ChatModel]
     prompt: Prompt
+    fresh: bool = False
 
     def describe(self, text: str, text_hash: str) -> Outcome:
         """What the models say of the text.
@@ -102,7 +106,7 @@ class Describer:
         )
         return ChatRequest(
             chat_messages(rendered), named(rendered), max_output_tokens=tokens,
-            operation="enrich", document=text_hash,
+            operation="enrich", document=text_hash, fresh=self.fresh,
         )  # fmt: skip
 
 

@@ -70,9 +70,10 @@ def plan(
         name=pl.Series([_name(platform, prompt, each) for each in texts], dtype=pl.String())
     )
     known = platform.tables.enrichments.read(["name", "state"])
-    if again:
-        known = known.filter(pl.col("state") != "set_aside")
-    missing = names.join(known, on="name", how="anti").head(most)
+    failed = pl.col("state") == "set_aside" if again else pl.lit(value=False)
+    missing = names.join(known.filter(~failed), on="name", how="anti").head(most)
+    before = known.filter(failed)["name"].implode()
+    missing = missing.with_columns(again=pl.col("name").is_in(before))
     artifacts.write("texts", missing)
     size = max(SMALLEST_BATCH, -(-missing.height // platform.settings.max_mapped_tasks))
     return [
@@ -93,7 +94,11 @@ def describe_batch(
     """
     rows = artifacts.read(artifacts.list("texts"))[batch.first : batch.first + batch.count]
     prompt = platform.prompts.get(PROMPT)
+    # The prompt may have changed since the plan: a description is known by the one that made it.
+    names = [_name(platform, prompt, each) for each in rows["text_hash"]]
+    rows = rows.with_columns(name=pl.Series(names, dtype=pl.String()))
     describer, done = Describer(models_of(platform), prompt), Done()
+    anew = replace(describer, fresh=True)
     with stage("enrich", batch=batch.label) as event:
         known = _states(platform, rows["name"].to_list())
         for row in rows.iter_rows(named=True):
@@ -102,7 +107,8 @@ def describe_batch(
                 done = replace(done, known=done.known + 1)
                 continue
             try:
-                outcome = describer.describe(texts["text"][0], row["text_hash"])
+                asked = anew if row["again"] else describer  # a bad reply that is stored stays bad
+                outcome = asked.describe(texts["text"][0], row["text_hash"])
             except BudgetError as error:
                 counted = done.accepted + done.review + done.set_aside + done.known
                 done = replace(done, open=batch.count - counted, stopped=str(error))

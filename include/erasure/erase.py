@@ -91,6 +91,8 @@ def erase(
         marked = _mark(subject, within, now) if within.mark else 0
         removed, kept = _remove(subject, within, now)
         purged = _purge(within, now)
+        for kind, count in _forget(subject, within).items():  # what was on its way meanwhile
+            removed[kind] += count
         event["object_versions"] = within.lake.files.forget_versions()
         receipt = Receipt(
             erasure_id=name,
@@ -136,11 +138,8 @@ def _mark(subject: Subject, within: Erasing, now: datetime) -> int:
 def _remove(
     subject: Subject, within: Erasing, now: datetime
 ) -> tuple[dict[str, int], tuple[str, ...]]:
-    removed = {f"{name}/": count for name, count in files.erase_reports(within.lake, subject)}
+    removed = _forget(subject, within)
     removed["queries/"] = erase_queries(within.lake, within.database, subject.texts, subject.uri)
-    # They hold no names: all of them go, for they only save money.
-    removed["responses/"] = within.forget_answers()
-    removed["similar/"] = within.forget_questions()
     runs = files.erase_runs(
         within.lake, subject, idle_since=now - RUN_IDLE, unfinished_too=within.unfinished_too
     )
@@ -150,6 +149,14 @@ def _remove(
     removed |= {"runs/": runs.removed, **dict(erase_rows(within.database, subject, needed))}
     removed["golden"] = removed.get("golden", 0) + named
     return removed, runs.kept
+
+
+def _forget(subject: Subject, within: Erasing) -> dict[str, int]:
+    """Removes what was said about the document; how much of each kind."""
+    removed = {f"{name}/": count for name, count in files.erase_reports(within.lake, subject)}
+    # They hold no names: all of them go, for they only save money.
+    removed["responses/"] = within.forget_answers()
+    return removed | {"similar/": within.forget_questions()}
 
 
 def _purge(within: Erasing, now: datetime) -> dict[str, Purged]:

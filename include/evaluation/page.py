@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -30,6 +31,11 @@ h3{font-size:1rem;margin:24px 0 4px}.beside{display:flex;flex-wrap:wrap;gap:8px 
 blockquote{margin:4px 0;padding:8px 12px;border-left:3px solid var(--edge);white-space:pre-wrap;
 overflow-wrap:anywhere}
 """.replace("\n", "")
+
+
+def command(run_id: str) -> str:
+    """What a person enters to get a run's page out of the lake: browsers open no lake's address."""
+    return f"python -m include report {shlex.quote(run_id)}"
 
 
 def document(title: str, body: Iterable[str]) -> str:

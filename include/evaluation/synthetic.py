@@ -41,13 +41,18 @@ def generate(documents: Iterable[Titled], count: int, seed: int = 7) -> list[Que
     """
     asked: dict[tuple[str, str], set[str]] = defaultdict(set)
     for document in documents:
-        for kind, text in _texts(document):
+        for kind, text, _ in _texts(document):
             asked[kind, text].add(document.uri)
     questions = [
         _question(kind, text, dict.fromkeys(sorted(uris), 1.0))
         for (kind, text), uris in asked.items()
     ]
     return _spread(questions, count, seed)
+
+
+def place_of(document: Titled, question: str) -> int:
+    """Where the heading begins that the question was made of; 0 for a title."""
+    return next((start for _, text, start in _texts(document) if text == question), 0)
 
 
 def as_line(question: Question) -> str:
@@ -65,10 +70,10 @@ def as_line(question: Question) -> str:
     )
 
 
-def _texts(document: Titled) -> Iterator[tuple[str, str]]:
+def _texts(document: Titled) -> Iterator[tuple[str, str, int]]:
     title = " ".join(document.title.split())
     if _is_askable(title):
-        yield "title", title
+        yield "title", title, 0
     for block in document.blocks:
         if block.kind != "heading" or block.level > _DEEPEST:
             continue
@@ -80,7 +85,7 @@ def _texts(document: Titled) -> Iterator[tuple[str, str]]:
         parts = [part for part in dict.fromkeys([title, *path]) if part]
         text = ": ".join(parts)
         if len(parts) > 1 and _is_askable(text):
-            yield "heading", text
+            yield "heading", text, block.start
 
 
 def _is_askable(text: str) -> bool:

@@ -62,7 +62,9 @@ def plan(
     artifacts.write(ARTIFACT, pl.DataFrame(rows, schema=_PASSAGES))
     priced, chat = Estimate(), platform.chat_model
     if chat is not None:
-        priced = sum((chat.most(request(prompt, row)) for row in rows), Estimate())
+        tries = (OUTPUT_TOKENS, 2 * OUTPUT_TOKENS)  # a reply that cannot be used is asked for again
+        asked = (request(prompt, row, tokens) for row in rows for tokens in tries)
+        priced = sum(map(chat.most, asked), Estimate())
     return Work(len(rows), priced.input_tokens + priced.output_tokens, priced.cost_usd)
 
 
@@ -84,7 +86,7 @@ def request(prompt: Prompt, row: Json, tokens: int = OUTPUT_TOKENS) -> ChatReque
     rendered = prompt.render(values | {"count": PER_PASSAGE})
     return ChatRequest(
         chat_messages(rendered), named(rendered), max_output_tokens=tokens,
-        operation=PROMPT, document=row["document_id"],
+        operation=PROMPT, document=row["document_id"], fresh=bool(row["before"]),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from include.errors import BudgetError, ModelError
+from include.errors import BudgetError, ModelError, TransientError
 from include.evaluation.synthetic import SYNTHETIC
 from include.golden.checks import Passage, flaw
 from include.golden.drawing import ARTIFACT, OUTPUT_TOKENS, PROMPT, request
@@ -64,14 +64,15 @@ def generate(
     chat: ChatModel,
     artifacts: Artifacts,
     on_progress: Callable[[int], None] = lambda _: None,
+    done: Generated | None = None,
 ) -> Generated:
     """Asks about the passages that were drawn; each one's questions are kept as they come.
 
     A budget that is used up ends it. Raises TransientError when no model is to be had: the next try
-    goes on with what is missing.
+    goes on with what is missing. `done` counts what was done also then.
     """
     rows = artifacts.read(artifacts.list(ARTIFACT))
-    asking, done = _Asking(platform, chat, platform.prompts.get(PROMPT)), Generated()
+    asking, done = _Asking(platform, chat, platform.prompts.get(PROMPT)), done or Generated()
     with stage(PROMPT, passages=rows.height) as event:
         for number, row in enumerate(rows.iter_rows(named=True)):
             if asking.was_asked(row):
@@ -79,8 +80,10 @@ def generate(
                 continue
             try:
                 said = asking.ask(row)
-            except BudgetError as error:
+            except (BudgetError, TransientError) as error:
                 done.open, done.stopped = rows.height - number, str(error)
+                if isinstance(error, TransientError):
+                    raise
                 break
             kept, dropped = asking.check(row, said)
             asking.keep(row, said, kept, dropped)

@@ -60,20 +60,22 @@ class OpenAIChat:
 
     def known(self, request: ChatRequest) -> Completion | None:
         """The stored answer to the identical request, if there is one; it is in the ledger."""
-        held = self._responses.get(self._key(request)) if self._responses else None
-        if not held:
+        held = (self._responses.get(self._key(request)) if self._responses else None) or {}
+        try:
+            text = str(held["text"])
+            tokens = Tokens(int(held["input_tokens"]), int(held["output_tokens"]))
+        except (KeyError, TypeError, ValueError):  # there is none, or it is damaged
             return None
-        tokens = Tokens(int(held["input_tokens"]), int(held["output_tokens"]))
         self._remote.account.record_hit(self._purpose(request), tokens)
         return Completion(
-            held["text"], self.name, "stop", tokens.input, tokens.output, Decimal(0), cached=True
+            text, self.name, "stop", tokens.input, tokens.output, Decimal(0), cached=True
         )
 
     def complete(
         self, request: ChatRequest, *, tries: int | None = None, heard: Heard | None = None
     ) -> Completion:
         """The answer: a stored one, or the model's."""
-        stored = self.known(request)
+        stored = None if request.fresh else self.known(request)
         if stored:
             if heard:
                 heard(stored.text)
@@ -191,5 +193,6 @@ def _usage(answer: Any) -> Tokens | None:
     if not isinstance(asked, int) or not isinstance(said, int) or asked < 0 or said < 0:
         return None
     details = getattr(usage, "prompt_tokens_details", None)
-    cached = getattr(details, "cached_tokens", None) or 0
-    return Tokens(asked, said, min(int(cached), asked))
+    cached = getattr(details, "cached_tokens", None)
+    told = cached if isinstance(cached, int) else 0
+    return Tokens(asked, said, min(max(told, 0), asked))

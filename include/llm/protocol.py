@@ -39,7 +39,8 @@ class Prompt:
 class ChatRequest:
     """What a model is asked. With a JSON `schema` the answer is to be an object of that form.
 
-    `document` and `trace` are for the ledger. Without a `temperature` the model's own is taken.
+    `document` and `trace` are for the ledger. Without a `temperature` the model's own is taken. A
+    `fresh` request is asked of the model although the answer to an identical one is stored.
     """
 
     messages: Sequence[Message]
@@ -50,6 +51,7 @@ class ChatRequest:
     operation: str = "chat"
     document: str = ""
     trace: str = ""
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

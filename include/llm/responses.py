@@ -53,7 +53,8 @@ class LakeResponses:
         """The object, unless there is none or it has expired."""
         stored = self._objects.read(f"{FOLDER}/{key}.json")
         held = _object(stored.data) if stored else {}
-        return held.get("value") if held.get("expires", 0) > self._clock() else None
+        value = held.get("value")
+        return value if _expires(held) > self._clock() and isinstance(value, dict) else None
 
     def put(self, key: str, value: dict[str, Any], seconds: int) -> None:
         """Keeps the object for so many seconds."""
@@ -69,7 +70,7 @@ class LakeResponses:
 
     def optimize(self, older_than: timedelta) -> None:  # noqa: ARG002 - they say themselves how long
         """Deletes what nobody will be answered with."""
-        self._delete(lambda held: held.get("expires", 0) <= self._clock())
+        self._delete(lambda held: _expires(held) <= self._clock())
 
     def _delete(self, unwanted: Callable[[dict[str, Any]], bool]) -> int:
         gone = 0
@@ -131,6 +132,11 @@ class Forgiving:
     def close(self) -> None:
         """Closes connections, if there are any."""
         self._cache.close()
+
+
+def _expires(held: dict[str, Any]) -> float:
+    told = held.get("expires")
+    return told if isinstance(told, (int, float)) else 0.0
 
 
 def _object(data: bytes) -> dict[str, Any]:

@@ -31,13 +31,15 @@ def compare_prompts(params: Mapping[str, Any]) -> Json:
     """Judges the versions of the form, and leaves a page in the lake; the figures and its address."""
     from include.answering.grading import METRICS
     from include.answering.versions import grade, keep_page
+    from include.evaluation.page import command
     from include.evaluation.prompt_page import summary
 
     platform = connected()
     questions: list[str] = platform.artifacts(run_name()).read_json(_QUESTIONS)
     found = grade(platform, questions, _versions(params))
     found["report"], _ = keep_page(platform, found, run_name())
-    tell(f"{summary(found, METRICS)} {found['report']} has the answers side by side.")
+    shows = f"`{command(run_name())}` shows the answers side by side."
+    tell(f"{summary(found, METRICS)} {shows}")
     return {name: value for name, value in found.items() if name != "asked"}
 
 

@@ -11,7 +11,7 @@ from airflow.sdk import get_current_context
 
 from include.orchestration.approval import QUESTION
 from include.orchestration.connecting import artifacts_of, connected
-from include.orchestration.review import who
+from include.orchestration.review import fenced, plain, who
 from include.orchestration.skipping import skipped
 from include.wiring import Platform
 
@@ -108,21 +108,12 @@ def _names(platform: Platform) -> list[str]:
 
 
 def _question(row: Json) -> Json:
-    places = "\n".join(f"- `{_plain(unquote(uri))}`" for uri in row["relevant"])
-    answer = f"**Expected answer**\n\n{_fenced(row['answer'])}\n\n" if row["answer"] else ""
+    places = "\n".join(f"- `{plain(unquote(uri))}`" for uri in row["relevant"])
+    answer = f"**Expected answer**\n\n{fenced(row['answer'])}\n\n" if row["answer"] else ""
     body = (
-        f"**Question**\n\n{_fenced(row['question'])}\n\n{answer}**Passage**\n\n"
-        f"{_fenced(row['passage'][:_SHOWN])}\n\n{places}\n\nMade by: {_plain(', '.join(row['tags']))}. "
+        f"**Question**\n\n{fenced(row['question'])}\n\n{answer}**Passage**\n\n"
+        f"{fenced(row['passage'][:_SHOWN])}\n\n{places}\n\nMade by: {plain(', '.join(row['tags']))}. "
         f"*Accept* makes it part of the golden set that evaluations ask; enter other words below to "
         f"accept it in those. A good question is one that people ask, in their words."
     )
     return {"subject": row["question"][:200], "body": body}
-
-
-def _fenced(text: str) -> str:
-    """Shown as it is: what a document says is no Markdown here."""
-    return "```\n" + text.replace("```", "'''") + "\n```"
-
-
-def _plain(text: str) -> str:
-    return "".join(each if each.isprintable() else " " for each in text).replace("`", "'")

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from include.orchestration.approval import ask_if_forecast_is_dear
 from include.orchestration.connecting import connected, load, run_name
-from include.orchestration.review import who
+from include.orchestration.review import fenced, plain, who
 from include.orchestration.skipping import skipped
 
 Json = dict[str, Any]
@@ -91,10 +91,10 @@ def asked() -> int:
 
 
 def _question(row: Json) -> Json:
-    place = unquote(row["uri"] or "a document that is gone")
+    place = plain(unquote(row["uri"] or "a document that is gone"))
     said = json.dumps(json.loads(row["values"]), ensure_ascii=False, indent=1)
     body = (
         f"`{place}`, described by {row['model']} with a confidence of {row['confidence']:.2f}. "
-        f"*Accept* makes these fields part of its metadata.\n\n```\n{said.replace('```', chr(39) * 3)}\n```"
+        f"*Accept* makes these fields part of its metadata.\n\n{fenced(said)}"
     )
     return {"subject": f"Metadata: {place.rsplit('/', 1)[-1]}", "body": body}

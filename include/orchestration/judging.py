@@ -42,6 +42,7 @@ def evaluate(params: Mapping[str, Any], events: Mapping[Asset, Iterable[Any]] | 
         raise skipped("There is nothing to ask: name golden questions with RAG_GOLDEN_QUESTIONS.")
     found = judge(platform, questions, asked, run_name()).as_json()
     names = [
+        "run_id",
         "index",
         "against",
         "verdict",
@@ -63,10 +64,12 @@ def doubts(found: Json, *, promote: bool) -> list[Json]:
 
     Raises GateError when the live index, alone, has become worse than it was.
     """
+    from include.evaluation.page import command
+
     if found["verdict"] == "fail":
         raise GateError(
             f"{found['index']} answers worse than when it was last evaluated: {_falls(found)}. "
-            f"{' '.join(found['reasons'])} {found['report']} has the questions that went worst. "
+            f"{' '.join(found['reasons'])} `{command(found['run_id'])}` shows the questions that went worst. "
             f"Look at what was ingested since; `python -m include rollback` if an index was switched."
         )
     if not promote or not _is_candidate(found):
@@ -143,6 +146,8 @@ def _overruled(platform: Platform, found: Json, answer: Json | None) -> Any:
 
 
 def _body(found: Json) -> str:
+    from include.evaluation.page import command
+
     reasons = "\n".join(f"- {each}" for each in found["reasons"][:_REASONS])
     if more := len(found["reasons"]) - _REASONS:
         reasons += f"\n- … and {more} more, in the report" if more > 0 else ""
@@ -151,7 +156,8 @@ def _body(found: Json) -> str:
         f"**{_TOLD[found['verdict']]}** over {found['questions']} questions, against "
         f"`{found['against']}`, which is live.\n\n"
         f"| | this index | live | difference [95 %] |\n|---|---|---|---|\n{rows}\n\n{reasons}\n\n"
-        f"Report: `{found['report']}`\n\n"
+        f"The page with the questions that went worst: `{command(found['run_id'])}` saves it for a "
+        f"browser. In the lake it is `{found['report']}`.\n\n"
         f"Without an answer in three days it stays a candidate, and can be promoted later with "
         f"switch_index or `python -m include promote`."
     )

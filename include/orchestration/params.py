@@ -46,7 +46,7 @@ TARGET = Param(
     "",
     type=["null", "string"],
     title="Target index",
-    description="What should differ from the live index, as in: RAG_EMBEDDER=local:all-mpnet-base-v2 RAG_CHUNK_TOKENS=128. Empty: what the settings name, else the index that is being built. In a backfill, tick “Override parameters on existing runs”, or Airflow ignores it.",
+    description="What should differ from the live index, as in: RAG_EMBEDDER=local:all-mpnet-base-v2 RAG_CHUNK_TOKENS=128. Empty: a new index that the settings name, else the one that is being built. In a backfill, tick “Override parameters on existing runs”, or Airflow ignores it.",
 )
 BATCH_API = Param(
     False,

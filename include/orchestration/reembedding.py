@@ -19,6 +19,7 @@ Json = dict[str, Any]
 DAY = "%Y-%m-%d"
 """How a partition is named."""
 _BATCHES = "to_embed"
+_UNFINISHED = ("building", "candidate")
 _NO_TARGET = (
     "This backfill names no target, and no index is being built. Airflow's form drops the run "
     "parameters unless 'Override parameters on existing runs' is ticked; the command takes them as "
@@ -105,10 +106,12 @@ def publish_filled(planned: Json) -> Json:
 
 def announce_candidate(filled: Json, event: Any) -> None:
     """Emits `index_candidate` when the index lacks nothing and is not evaluated in this form."""
+    from include.stages.coverage import told
+
     if filled["state"] != "candidate" or filled["missing"] or filled["surplus"]:
         raise skipped(
             f"{filled['index']} is {filled['state']}: {filled['missing']} of "
-            f"{filled['documents']} documents are missing."
+            f"{filled['documents']} documents are missing{told(filled['missing_days'])}."
         )
     evaluated = connected().registry.get(filled["index"]).evaluation is not None
     if evaluated and not filled["published"] + filled["retracted"]:
@@ -133,19 +136,29 @@ def switch(to: str, reason: str) -> Json:
 
 
 def _target(platform: Platform, text: str) -> Platform:
-    """The index that is described; else that of the settings; else the one being built."""
-    from include.indexes import of_values, read_values, values_of
+    """The index that is described; else that of the settings; else the one being built.
 
-    live = platform.registry.live()
+    Settings that lag behind a switch name what was live once: that is not filled again.
+    """
+    from include.indexes import described, of_values
+    from include.storage.index_entries import values_of
+
+    known = platform.registry.read()
+    live = known.in_state("live")
     if live is None:
         raise skipped("Nothing has been ingested yet.")
-    chosen = of_values(platform, read_values(text)) if text.strip() else platform
-    if chosen.index_name != live.name:
-        return chosen
     if text.strip():
-        raise ConfigurationError(f"The target {text!r} is {live.name!r}, which is live already.")
-    for index in platform.registry.indexes():
-        if index.state in ("building", "candidate") and index.settings:
+        chosen = described(platform, text)
+        if chosen.index_name == live.name:
+            raise ConfigurationError(
+                f"The target {text!r} is {live.name!r}, which is live already."
+            )
+        return chosen
+    of_settings = known.indexes.get(platform.index_name)
+    if of_settings is None or of_settings.state in _UNFINISHED:
+        return platform
+    for _, index in sorted(known.indexes.items()):
+        if index.state in _UNFINISHED and index.settings:
             return of_values(platform, values_of(index))
     if getattr(get_current_context().get("dag_run"), "run_type", "") == "backfill":
         raise ConfigurationError(_NO_TARGET)

@@ -84,6 +84,16 @@ def who(answer: Json) -> str:
     return str(named or "nobody: the time to answer ran out")
 
 
+def fenced(text: str) -> str:
+    """A text that is shown as it is: what a document says is no Markdown here."""
+    return "```\n" + text.replace("```", "'''") + "\n```"
+
+
+def plain(text: str) -> str:
+    """A text of one line that cannot end a code span."""
+    return "".join(each if each.isprintable() else " " for each in text).replace("`", "'")
+
+
 def _question(document: Held, platform: Platform) -> Json:
     from include.stages.review import excerpt
 
@@ -91,10 +101,10 @@ def _question(document: Held, platform: Platform) -> Json:
     old = "An earlier version is still searchable." if document.has_old_version else (
         "No version of it is searchable."
     )  # fmt: skip
-    shown = excerpt(document, platform.reading()).replace("```", "'''")
+    shown = fenced(excerpt(document, platform.reading()))
     body = (
         f"**{document.reason}**: {document.detail}\n\n"
-        f"`{unquote(document.uri)}`, tried {document.tries} times since "
-        f"{document.since:%Y-%m-%d %H:%M} UTC. {old}\n\n```\n{shown}\n```"
+        f"`{plain(unquote(document.uri))}`, tried {document.tries} times since "
+        f"{document.since:%Y-%m-%d %H:%M} UTC. {old}\n\n{shown}"
     )
     return {"subject": f"{document.reason}: {name}", "body": body}

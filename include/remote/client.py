@@ -26,6 +26,8 @@ Request = Callable[["openai.OpenAI", dict[str, str]], T]
 """Gets the client, and headers that name the call."""
 _CONNECT_SECONDS = 10.0
 _AGAIN = frozenset({408, 409, 425, 429})
+_PERHAPS_CHARGED = frozenset({408, 502, 504, 520, 522, 524})
+"""A gateway gave up waiting for whoever reads the request, and charges what it reads: as a timeout here."""
 _LONGEST_WAIT = 120.0
 
 
@@ -120,7 +122,9 @@ class Client:
         else:
             failure = ModelError(f"{where} refuses the request with status {status}: {said}")
         wait = _retry_after(error.response.headers)
-        return CallError(failure, f"status {status}", sent=False, retry_after=wait, status=status)
+        # Azure charges a request that its filter withholds, although it answers 400.
+        sent = status in _PERHAPS_CHARGED or error.code == "content_filter"
+        return CallError(failure, f"status {status}", sent=sent, retry_after=wait, status=status)
 
     def _no_answer(self, error: Exception, kind: str, what: str) -> CallError:
         import httpx2
@@ -131,6 +135,7 @@ class Client:
             httpx2.ConnectTimeout,
             httpx2.PoolTimeout,
             httpx2.UnsupportedProtocol,
+            httpx2.LocalProtocolError,
         )
         sent = not isinstance(error.__cause__, unsent)
         if not sent:

@@ -75,9 +75,16 @@ def find_endpoint(deployment: Deployment) -> Endpoint:
         raise ConfigurationError(
             f"The Airflow connection {CONNECTION} has no password: put the API key there."
         )
+    key = found.password or "none"
+    if not key.isascii() or not key.isprintable() or " " in key:
+        # Without a look at what is sent, this would seem to be a broken connection.
+        raise ConfigurationError(
+            f"The password of connection {CONNECTION} should be a key of printable ASCII characters, "
+            f"has {len(key)}, one of them a space, a line end or no ASCII: enter it again."
+        )
     return Endpoint(
         base_url=url,
-        key=found.password or "none",
+        key=key,
         provider=str(extra.get("provider", "openai")),
         timeout=_number(extra, "timeout", 60.0, 0.05, 3_600),
         tries=int(_number(extra, "tries", 6, 1, 100)),
@@ -91,10 +98,11 @@ def _url(found: Connection, extra: Mapping[str, Any]) -> str:
         port = f":{found.port}" if found.port else ""
         url = f"{found.schema or 'https'}://{url}{port}/v1"
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    secret = parts.username or parts.query or parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or secret:
         raise ConfigurationError(
-            f"Connection {CONNECTION} should have a host like https://server/v1, without user or "
-            f"password in it, has one with scheme {parts.scheme!r} and host {parts.hostname!r}."
+            f"Connection {CONNECTION} should have a host like https://server/v1, without user, "
+            f"password or query in it, has one with scheme {parts.scheme!r} and host {parts.hostname!r}."
         )
     return url.rstrip("/")
 

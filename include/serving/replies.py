@@ -130,7 +130,7 @@ def replies(model: type | None, *statuses: int, streams: bool = False) -> Respon
     if streams or model is None:
         kind = "text/event-stream" if streams else "text/plain"
         good["content"] = {kind: {"schema": {"type": "string"}}}
-    refused: Responses = {
+    refused: dict[int | str, dict[str, Any]] = {
         status: {"model": Refused, "description": _WHY[status]} for status in sorted(statuses)
     }
     return {

@@ -12,7 +12,7 @@ from include.answering import asking as asking_
 from include.answering.asking import Asking
 from include.documents import digest
 from include.errors import TransientError
-from include.indexes import EVERYTHING, Narrowing, of_values, searcher_in, values_of
+from include.indexes import EVERYTHING, Narrowing, of_values, searcher_in
 from include.llm.protocol import Heard
 from include.observability.log import warn
 from include.retrieval.conversation import Turn, recent
@@ -23,7 +23,7 @@ from include.serving.lake_gauges import Look, look
 from include.serving.readers import Reader
 from include.serving.refusals import Refusal, usage
 from include.spending.caller import Caller, acting_as
-from include.storage.index_entries import Index
+from include.storage.index_entries import Index, values_of
 from include.storage.query_log import Outcome
 from include.storage.sessions import Sessions
 from include.wiring import Platform

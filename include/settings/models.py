@@ -64,3 +64,14 @@ def read_models(read: Reader, setting: str, order: str) -> str:
                 f"separated by commas; it is {value!r}."
             )
     return ",".join(names)
+
+
+def read_redis(read: Reader) -> str | None:
+    """The URL of RAG_REDIS_URL. Raises ConfigurationError, without the URL in it, for another kind."""
+    url = read.text("RAG_REDIS_URL", "")
+    if url and not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ConfigurationError(
+            "RAG_REDIS_URL should begin with redis://, rediss:// or unix://, as in "
+            "redis://host:6379/0; it does not. It is not shown, for it may hold a password."
+        )
+    return url or None

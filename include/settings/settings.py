@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from include.errors import ConfigurationError
@@ -18,7 +18,7 @@ from include.settings.groups import (
     SearchSettings,
 )
 from include.settings.indexing import ChunkingSettings, EmbeddingSettings, index_values
-from include.settings.models import ModelCalls, read_models
+from include.settings.models import ModelCalls, read_models, read_redis
 from include.settings.places import local, place, uris
 from include.settings.reader import Reader
 from include.settings.screening import ScreeningSettings
@@ -49,7 +49,7 @@ class Settings:
     chat_model: str
     enrich_models: str
     vector_store: str
-    redis_url: str | None
+    redis_url: str | None = field(repr=False)  # it may hold a password
     max_mapped_tasks: int
     api: ApiSettings
 
@@ -80,7 +80,7 @@ class Settings:
             chat_model=read_models(read, "RAG_CHAT_MODEL", "of fallback"),
             enrich_models=read_models(read, "RAG_ENRICH_MODELS", "of strength"),
             vector_store=read.choice("RAG_VECTOR_STORE", "lancedb", ("lancedb",)),
-            redis_url=read.text("RAG_REDIS_URL", "") or None,
+            redis_url=read_redis(read),
             max_mapped_tasks=read.number("RAG_MAX_MAPPED_TASKS", 64, 1, 1_024),
             api=ApiSettings.read(read),
         )

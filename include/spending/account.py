@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from include.errors import ModelError, PlatformError
+from include.observability.log import warn
 from include.spending.budget import Budget
 from include.spending.caller import Caller
 from include.spending.entries import (
@@ -157,7 +158,8 @@ class Account:
             tokens=replace(most, counted=True),
             cost_usd=self.prices.cost(purpose.provider, purpose.model, most, at),
             retry=retry,
-            budgeted=self.budget.is_set,
+            budgeted=self.budget.counts_days,
+            run_budgeted=self.budget.counts_runs,
         )
         self._set_aside(entry)
         self.ledger.write(entry)
@@ -184,8 +186,14 @@ class Account:
         cost = self.prices.cost(purpose.provider, purpose.model, tokens, entry.at)
         settled = entry.settled(status, tokens=tokens, cost_usd=cost, **rest)
         self.ledger.write(settled)
-        if purpose.operation == EMBED:
-            self.budget.end(settled, entry.cost_usd)
+        try:
+            self._give_back(settled, entry.cost_usd)
+        except PlatformError as error:  # the answer is paid for: whoever asked gets it all the same
+            warn(f"A budget counts the most that call {entry.id} could have cost. {error}")
+        return settled
+
+    def _give_back(self, settled: Entry, set_aside: Decimal) -> None:
+        if settled.purpose.operation == EMBED:
+            self.budget.end(settled, set_aside)
         else:
             self.budget.settle(settled)
-        return settled

@@ -25,14 +25,15 @@ def entry(account: Account, purpose: Purpose, tokens: int, requests: int) -> Ent
         status=RESERVED,
         tokens=Tokens(tokens, counted=True),
         cost_usd=account.prices.batch_cost(purpose.provider, purpose.model, Tokens(tokens), at),
-        budgeted=account.budget.is_set,
+        budgeted=account.budget.counts_days,
+        run_budgeted=account.budget.counts_runs,
         requests=requests,
     )
 
 
 def reserve(account: Account, reserved: Entry) -> None:
     """Sets its cost aside and writes it down; may be repeated. Raises BudgetError."""
-    if reserved.budgeted:
+    if reserved.budgeted or reserved.run_budgeted:
         account.budget.reserve(reserved)
     account.ledger.write(reserved)
 

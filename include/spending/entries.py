@@ -48,8 +48,8 @@ class Purpose:
 class Entry:
     """One attempt to call a model. `retry` counts from 0; `error` names a kind, no text.
 
-    `budgeted` says that the budgets of its day and run have counted it; `requests` is how many
-    requests the provider counts, more than one for a batch.
+    `budgeted` says that the budget of its day has counted it, `run_budgeted` that of its run.
+    `requests` is how many the provider counts, more than one for a batch.
     """
 
     id: str
@@ -64,6 +64,7 @@ class Entry:
     error: str = ""
     answered_by: str = ""
     budgeted: bool = False
+    run_budgeted: bool = False
     requests: int = 1
 
     def settled(self, status: str, **changes: Any) -> Entry:
@@ -108,6 +109,9 @@ class Entry:
             error=held["error"],
             answered_by=held["answered_by"],
             budgeted=held["budgeted"],
+            run_budgeted=held.get(
+                "run_budgeted", held["budgeted"]
+            ),  # older lines tell both at once
             requests=held.get("requests", 1),  # lines of before batches have none
         )
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from include.errors import ConfigurationError
@@ -28,6 +28,7 @@ _COLUMNS = {
 }
 """What providers call these columns; the first that is there is taken."""
 _NEEDED = ("day", "model", "input_tokens")
+_MOST = Decimal(10) ** 18
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 
@@ -48,17 +49,26 @@ class Used:
 def read_export(text: str) -> dict[Key, Used]:
     """Usage by day and model. Raises ConfigurationError for a table that is no usage export."""
     rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    columns = _columns(rows.fieldnames or [])
+    try:
+        columns = _columns(rows.fieldnames or [])
+        return _summed(rows, columns)
+    except csv.Error as error:
+        raise ConfigurationError(
+            f"Line {rows.line_num} of the usage export is no CSV: {error}."
+        ) from None
+
+
+def _summed(rows: Iterable[dict[str, str]], columns: dict[str, str]) -> dict[Key, Used]:
     found: dict[Key, Used] = defaultdict(Used)
     for number, row in enumerate(rows, start=2):
         try:
             used = found[_day(row[columns["day"]]), _model(row[columns["model"]])]
             for name in Used.__slots__:
                 if name in columns:
-                    used.add(name, Decimal(row[columns[name]] or "0"))
-        except (ValueError, TypeError, InvalidOperation, OverflowError):
+                    used.add(name, _amount(row[columns[name]]))
+        except (ValueError, TypeError, AttributeError, ArithmeticError, OSError):
             raise ConfigurationError(
-                f"Line {number} of the usage export cannot be read: {dict(row)!r}."
+                f"Line {number} of the usage export cannot be read: {dict(row)!s:.200}."
             ) from None
     return found
 
@@ -132,9 +142,16 @@ def _columns(names: Iterable[str]) -> dict[str, str]:
     return columns
 
 
+def _amount(value: str | None) -> Decimal:
+    amount = Decimal(value or "0")
+    if not abs(amount) < _MOST:  # nor is it for NaN
+        raise ValueError(value)
+    return amount
+
+
 def _day(value: str) -> str:
     text = value.strip()
-    if text.isdigit() and len(text) >= 9:
+    if text.isdigit() and len(text) in (9, 10):  # seconds; later ones are no moment of a call
         return datetime.fromtimestamp(int(text), UTC).date().isoformat()
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is not None:

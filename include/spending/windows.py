@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,10 @@ _PAIR = np.dtype([("at", "<f8"), ("amount", "<i8")])
 class FileStorage(Storage, MovingWindowSupport):
     """Moving windows only; counters are not needed here."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         super().__init__(None, wrap_exceptions=False)
         self._folder = folder
+        self._clock = clock
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -39,8 +40,8 @@ class FileStorage(Storage, MovingWindowSupport):
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Counts the amount if the window has room for it."""
         with self._window(key) as (descriptor, pairs):
-            now = time.time()
-            kept = pairs[pairs["at"] > now - expiry]
+            now = self._clock()
+            kept = _within(pairs, now, expiry)
             if int(kept["amount"].sum()) + amount > limit:
                 return False
             data = np.append(kept, np.array([(now, amount)], _PAIR)).tobytes()
@@ -51,8 +52,8 @@ class FileStorage(Storage, MovingWindowSupport):
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002 - the library's signature
         """When the oldest entry in the window was made, and how much the window holds."""
         with self._window(key) as (_, pairs):
-            now = time.time()
-            kept = pairs[pairs["at"] > now - expiry]
+            now = self._clock()
+            kept = _within(pairs, now, expiry)
             return (float(kept["at"].min()) if len(kept) else now), int(kept["amount"].sum())
 
     def check(self) -> bool:
@@ -98,3 +99,8 @@ class FileStorage(Storage, MovingWindowSupport):
             yield descriptor, np.frombuffer(raw[:whole], _PAIR)
         finally:
             os.close(descriptor)
+
+
+def _within(pairs: Any, now: float, expiry: int) -> Any:
+    """Those of the window; what lies further ahead than one is of before the clock was set back."""
+    return pairs[(pairs["at"] > now - expiry) & (pairs["at"] <= now + expiry)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -47,12 +47,14 @@ class Coverage:
     """The manifest's documents that have text, against an index.
 
     `missing` are ids of documents that it lacks or has in another version, `surplus` ids of
-    documents that the manifest does not know. `documents` counts what it should hold.
+    documents that the manifest does not know. `documents` counts what it should hold. `missing_days`
+    are the first and the last day on which what is missing was first ingested, if anything is.
     """
 
     documents: int
     missing: tuple[str, ...]
     surplus: tuple[str, ...]
+    missing_days: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -88,8 +90,15 @@ def coverage(
     absent = wanted.filter(pl.col("chunks") > 0).join(held, on=["id", "version"], how="anti")
     other = held.join(wanted, on=["id", "version"], how="anti").join(wanted, on="id", how="semi")
     missing = pl.concat([absent["id"], other["id"]]).unique().sort()
+    since = wanted.filter(pl.col("id").is_in(missing.implode()))["first_ingested"].dt.date()
     return Coverage(
         documents=wanted.filter(pl.col("chunks") > 0).height,
         missing=tuple(missing),
         surplus=tuple(surplus["id"].unique().sort()),
+        missing_days=(str(since.min()), str(since.max())) if since.len() else (),
     )
+
+
+def told(days: Sequence[str]) -> str:
+    """The days of what is missing, for people: " (first ingested 2026-11-20 to 2026-11-21)"."""
+    return f" (first ingested {' to '.join(dict.fromkeys(days))})" if days else ""

@@ -28,13 +28,14 @@ from include.storage.index_entries import Entries, Index, State
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a fill is to do: ids in artifacts ("" when none), and counts of documents."""
+    """What a fill is to do: ids in artifacts ("" when none), counts of documents, and their days."""
 
     documents: int
     missing: int
     surplus: int
     missing_uri: str
     surplus_uri: str
+    missing_days: tuple[str, ...] = ()
 
     @property
     def nothing(self) -> bool:
@@ -44,7 +45,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What a fill did, in chunks, and how the index stands: documents it should have, and lacks."""
+    """What a fill did, in chunks, and how the index stands: documents it should have, and lacks.
+
+    `missing_days` are the first and the last day on which those that it lacks were first ingested.
+    """
 
     run_id: str
     index: str
@@ -54,6 +58,7 @@ class Filled:
     documents: int
     missing: int
     surplus: int
+    missing_days: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -78,15 +83,18 @@ def share(
         surplus=len(found.surplus),
         missing_uri=_ids("missing", found.missing, artifacts),
         surplus_uri=_ids("surplus", found.surplus, artifacts),
+        missing_days=found.missing_days,
     )
 
 
 def begin(destination: Destination, run_id: str, now: datetime) -> None:
     """Registers the index as building, unless it is known; a retired one is built again."""
+    chunks = destination.tables.documents.read(["chunks"])["chunks"]
     fresh = Index(
         destination.index,
         run_id=run_id,
         created_at=now.astimezone(UTC).isoformat(),
+        missing=int((chunks > 0).sum()),
         **destination.facts,
     )
 
@@ -148,6 +156,7 @@ def publish_share(accepted: Accepted, destination: Destination) -> Filled:
             documents=stands.documents,
             missing=len(stands.missing),
             surplus=len(stands.surplus),
+            missing_days=stands.missing_days,
         )
         accepted.artifacts.write_json("filled", asdict(filled))
         event |= {"published": filled.published, "missing": filled.missing}

@@ -46,6 +46,14 @@ class Index:
     cut_from: str = ""
 
 
+def values_of(index: Index) -> Mapping[str, str]:
+    """The `RAG_*` values that make a registered index; none where nobody wrote them down.
+
+    An index that was registered before there was a choice stores its vectors as they are.
+    """
+    return {"RAG_INDEX_VECTORS": index.vectors, **index.settings} if index.settings else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Entries:
     """The registry's whole content; every change is a pure function from one to the next."""

@@ -76,7 +76,7 @@ class QueryLog:
     def segments(self) -> Segments:
         """Where the lines are; the lake is opened when it is first needed."""
         if self._segments is None:
-            self._segments = Segments(self._open(), FOLDER, rewritable=True)
+            self._segments = Segments(self._open(), FOLDER)
         return self._segments
 
     def note(self, text: str, outcome: Outcome) -> None:

@@ -63,13 +63,25 @@ class Registry:
 
         self.change(updated)
 
-    def promote(self, name: str, promotion: Mapping[str, object] | None = None) -> None:
+    def promote(
+        self,
+        name: str,
+        promotion: Mapping[str, object] | None = None,
+        *,
+        check: Callable[[Entries], None] = lambda _: None,
+    ) -> None:
         """Makes an index live; what was live can be rolled back to. `promotion` is kept with it.
 
         Does nothing when it is live. Raises ConfigurationError for an index that is unknown,
-        still building, or retired: its rows may be incomplete or gone.
+        still building, or retired: its rows may be incomplete or gone. `check` raises what forbids
+        it; it sees the entries that the switch changes, whoever else changes them meanwhile.
         """
-        self.change(lambda now: now.promoted(name, promotion))
+
+        def promoted(entries: Entries) -> Entries:
+            check(entries)
+            return entries.promoted(name, promotion)
+
+        self.change(promoted)
 
     def remove(self, name: str) -> None:
         """Forgets a candidate, or a retired or unfinished index.
@@ -81,7 +93,7 @@ class Registry:
     def rollback(self) -> None:
         """Makes the previous index live again, and the live one previous.
 
-        Doing it twice changes nothing. Raises ConfigurationError when there is no previous one.
+        Doing it again goes forward again. Raises ConfigurationError when there is no previous one.
         """
         self.change(Entries.rolled_back)
 

@@ -137,7 +137,9 @@ class S3Files:
     def forget_versions(self) -> int:
         """Deletes every version but the newest of each object, and the marks of deleted ones."""
         arguments = {"Bucket": self._place.bucket, "Prefix": self._place.prefix}
-        forgotten, old, marks, more = 0, [], [], self.keeps_versions()
+        old: list[Mapping[str, Any]] = []
+        marks: list[Mapping[str, Any]] = []
+        forgotten, more = 0, self.keeps_versions()
         while more:
             with translated(f"{self._place.uri()} (s3:ListBucketVersions)"):
                 page = self._client.list_object_versions(**arguments)

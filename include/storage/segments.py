@@ -1,8 +1,8 @@
 """Lines of many writers, kept by day: `<folder>/<day>/<writer>-<number>.jsonl`.
 
-Each process appends lines to a segment of its own, an object that it alone replaces as a whole:
-writers never wait for each other, never lose each other's lines, and need nothing but the atomic
-writes that a folder and a bucket both have. Anything that reads JSON lines reads them.
+Each process appends lines to a segment of its own, an object that it alone makes longer, by
+conditional writes: writers never wait for each other and never lose each other's lines, and a write
+that a network brings once more, late, undoes no later one. Anything that reads JSON lines reads them.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ SEGMENT_LINES = 64
 class Segments:
     """Appends lines and reads them back; safe between threads, processes and machines.
 
-    Lines of `rewritable` segments can be taken out by others: a writer notices, and does not put
+    Lines can be taken out by others, or brought into one segment: a writer notices, and does not put
     back what was taken.
     """
 
-    def __init__(self, objects: ObjectStore, folder: str, *, rewritable: bool = False) -> None:
+    def __init__(self, objects: ObjectStore, folder: str) -> None:
         self._objects = objects
         self._folder = folder
-        self._rewritable = rewritable
         self._lock = threading.Lock()
         self._writer = ""
         self._process = 0
@@ -80,8 +79,9 @@ class Segments:
                 data = b"".join(dict.fromkeys(each for _, lines in segments for each in lines))
                 whole = f"{self._folder}/{day}/merged-{digest(self._folder, data)[:16]}.jsonl"
                 self._objects.write(whole, data)
-                for path, _ in segments:
-                    if path != whole:
+                for path, lines in segments:
+                    # What was written meanwhile stays for the next time.
+                    if path != whole and _lines(self._objects.read(path)) == lines:
                         self._objects.delete(path)
                 merged += len(segments)
         return merged
@@ -94,7 +94,7 @@ class Segments:
         return len(old)
 
     def take_out(self, unwanted: Callable[[bytes], bool]) -> list[bytes]:
-        """Removes lines from rewritable segments, whoever writes them meanwhile; returns them."""
+        """Removes lines, whoever writes them meanwhile; returns them."""
         return [
             line
             for path in list(self._objects.list(self._folder + "/"))
@@ -111,11 +111,7 @@ class Segments:
         return gone
 
     def _replace(self, lines: list[bytes]) -> None:
-        data = b"".join(lines)
-        if self._rewritable:
-            self._etag = self._objects.write_if(self._path(), data, self._etag)
-        else:
-            self._objects.write(self._path(), data)
+        self._etag = self._objects.write_if(self._path(), b"".join(lines), self._etag)
         self._lines = lines
 
     def _begin_segment(self, day: date) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,7 +13,10 @@ from include.answering.questions import parse_questions
 from include.commands.erase import erase
 from include.commands.ingest import sync
 from include.commands.main import main
+from include.erasure import Erasing
+from include.erasure import erase as erase_document
 from include.errors import TransientError
+from tests.standin.redis_server import redis_server
 
 CHAT = {"RAG_EMBEDDER": "fake:32", "RAG_CHAT_MODEL": "openai:stand-in-chat"}
 ASKING = Asking(3, rescued=IN_BATCHES)
@@ -83,6 +87,38 @@ def test_another_prompt_version_or_index_state_is_asked_anew(filled, api, inbox)
     assert len(api.rows()) == 3
 
 
+def moved(label: str) -> str:
+    """The prompts with `production` on another version."""
+    version = {"version": "2", "template": "{{ passages | tojson }} {{ question }}"}
+    return json.dumps({"answer": {"versions": [version], "labels": {"production": label}}})
+
+
+def test_a_run_collects_what_it_paid_for_whatever_changed_meanwhile(filled, api, inbox):
+    off = {"RAG_RESPONSE_CACHE_SECONDS": "0"}
+    run(filled(**off), "earlier", "Why?\n")
+    platform = filled(**off)
+    artifacts = platform.artifacts("one")
+    (batch,) = plan(platform, parse_questions("Why?\nWhat?\n", "q.txt"), ASKING, artifacts)
+    answer_batch(platform, batch, ASKING, artifacts)
+    (inbox / "new.md").write_text("# New\n\nA new document about something.\n")
+    sync(filled())
+    later = filled(AIRFLOW_VAR_PROMPT_TEMPLATES=moved("2"), **off)
+    again = answer_batch(later, batch, ASKING, later.artifacts("one"))
+    result = collect(later, ASKING, later.artifacts("one"))
+    assert (again.made, again.known, result["open"], len(api.rows())) == (0, 1, 0, 2)
+    assert {row["prompt_version"] for row in rows(later, result)} == {"1"}
+
+
+def test_an_answer_is_known_by_the_prompt_that_made_it(filled, api):
+    """The label moves after the plan: what the new version answers is no answer of the old one."""
+    off = {"RAG_RESPONSE_CACHE_SECONDS": "0"}
+    old, new = filled(**off), filled(AIRFLOW_VAR_PROMPT_TEMPLATES=moved("2"), **off)
+    (batch,) = plan(old, parse_questions("Why?\n", "q.txt"), ASKING, old.artifacts("one"))
+    answer_batch(new, batch, ASKING, new.artifacts("one"))
+    assert len(plan(old, parse_questions("Why?\n", "q.txt"), ASKING, old.artifacts("two"))) == 1
+    assert plan(new, parse_questions("Why?\n", "q.txt"), ASKING, new.artifacts("three")) == []
+
+
 def test_a_refused_question_gets_extracts_and_is_asked_by_the_next_run(filled, api):
     platform = filled()
     api.control(faults=["content_filter"])
@@ -139,6 +175,44 @@ def test_an_erased_document_takes_the_answers_about_it_along(filled, api, inbox)
     receipt, status = erase(platform, (inbox / "retry.md").as_uri(), settle_seconds=0)
     assert status == 0
     assert (receipt["removed"]["traces/"], receipt["removed"]["runs/"] >= 1) == (1, True)
+
+
+def test_an_answer_that_was_on_its_way_during_an_erasure_goes_too(filled, api, inbox):
+    """It was asked before the document went, and is kept afterwards: trace, response, question."""
+    platform = filled()
+    run(platform, "one", "Which retries failing calls?\n")
+    objects = platform.lake.objects
+    late = {
+        path: objects.read(path).data
+        for folder in ("traces/", "responses/")
+        for path in objects.list(folder)
+    }
+    assert len(late) == 2
+    (inbox / "retry.md").unlink()
+    within = Erasing(
+        platform.lake,
+        platform.database,
+        platform.store,
+        by="ada",
+        settle=lambda: [objects.write(*each) for each in late.items()],
+        forget_answers=platform.responses.clear,
+    )
+    receipt = erase_document((inbox / "retry.md").as_uri(), within, now=datetime.now(UTC))
+    assert (receipt.is_clean, [objects.read(path) for path in late]) == (True, [None, None])
+    assert (receipt.removed["traces/"], receipt.removed["responses/"]) == (2, 2)
+
+
+def test_an_erasure_forgets_answers_where_they_were_kept_before_there_was_redis(
+    filled, inbox, tmp_path
+):
+    platform = filled(RAG_SEMANTIC_CACHE="0.95")
+    run(platform, "one", "Which retries failing calls?\n")
+    kept = [*platform.lake.objects.list("responses/"), *platform.lake.objects.list("similar/")]
+    assert len(kept) == 2
+    (inbox / "retry.md").unlink()
+    with redis_server(tmp_path) as url:
+        erase(filled(RAG_REDIS_URL=url), (inbox / "retry.md").as_uri(), settle_seconds=0)
+    assert [platform.lake.objects.read(path) for path in kept] == [None, None]
 
 
 def test_the_command_answers_a_file_and_says_what_is_open(

@@ -63,7 +63,7 @@ def test_two_versions_of_a_prompt_are_compared_in_one_table(connected, api, inbo
     forecast = forecast_versions(platform, ["What retries?", "Why?"], ["1", "2"])
     found = grade(platform, ["What retries?", "Why?"], ["1", "2"])
     spent = sum(Decimal(each) for each in (found["judge_usd"], *costs(found)))
-    assert (forecast.items, forecast.most.calls) == (4, 16)
+    assert (forecast.items, forecast.most.calls) == (4, 28)
     assert forecast.most.cost_usd > spent > 0
     assert [row["prompt_version"] for row in found["judged"]] == ["1", "2"]
     assert [row["faithfulness"] for row in found["judged"]] == [0.5, 1]
@@ -102,8 +102,9 @@ def test_above_approval_usd_nothing_is_asked_and_nothing_judged(connected, api, 
     file = tmp_path / "questions.jsonl"
     file.write_text('{"id": "1", "question": "What retries?", "relevant": {"retry.md": 1}}\n')
     chosen = Namespace(agreement=False, prompt_version=None, most=5, questions=file, report=None)
-    with pytest.raises(ApprovalError, match="--approve-usd"):
-        judged(platform, chosen)
+    for chosen.agreement in (False, True):
+        with pytest.raises(ApprovalError, match="--approve-usd"):
+            judged(platform, chosen)
     assert api.rows() == []
 
 

@@ -114,6 +114,7 @@ def test_a_person_who_overrules_the_gate_is_recorded_by_name(corpus, world, in_a
     assert worse in question["subject"]
     assert "share their vector" in question["body"]
     assert "| ndcg@10 |" in question["body"]
+    assert "`python -m include report evaluate_retrieval/1`" in question["body"]
     said = judging.promote(found, answer(judging.PROMOTE, "it is only a demo"), wanted=True)
     assert (said["live"], said["by"]) == (worse, "ada")
     live = world().registry.live()
@@ -197,7 +198,8 @@ def test_a_live_index_that_got_worse_fails_with_its_figures(
     for word in WORDS[:5]:
         (corpus / f"{word}.md").unlink()
     sync(world())
-    with pytest.raises(GateError, match=r"recall@10 0\.5000 \(before 1\.0000\)"):
+    shown = r"recall@10 0\.5000 \(before 1\.0000\).*python -m include report evaluate_retrieval/3"
+    with pytest.raises(GateError, match=shown):
         judging.doubts(evaluated(), promote=True)
 
 
@@ -232,3 +234,32 @@ def test_a_backfill_without_a_target_fails_while_a_night_without_one_skips(
     context["dag_run"] = SimpleNamespace(run_type="backfill")
     with pytest.raises(ConfigurationError, match="Override parameters on existing runs"):
         plan_share(nothing, "2026-01-01")
+
+
+NIGHT = {"target": "", "first_day": "", "last_day": "", "batch_api": False}
+
+
+@pytest.mark.parametrize("later", [[], [{"RAG_CHUNK_TOKENS": "70"}]], ids=["previous", "retired"])
+def test_settings_that_lag_behind_a_switch_make_no_night_fill_what_was_live(
+    corpus, world, in_a_task, later
+):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from include.orchestration.reembedding import plan_share
+
+    sync(platform := world())
+    for values in [SAME_VECTORS, *later]:
+        platform.registry.promote(candidate(world, values))
+    before = world().registry.read()
+    with pytest.raises(AirflowSkipException, match="No index is being built"):
+        plan_share(NIGHT, "2026-01-01")
+    assert world().registry.read() == before
+
+
+def test_a_target_is_what_differs_from_the_live_index(corpus, world, in_a_task):
+    from include.orchestration.reembedding import plan_share
+
+    sync(platform := world())
+    platform.registry.promote(candidate(world, SAME_VECTORS))
+    planned = plan_share(NIGHT | {"target": "RAG_EMBEDDER=fake:48"}, None)
+    assert planned["values"].items() >= {**SAME_VECTORS, "RAG_EMBEDDER": "fake:48"}.items()

@@ -10,7 +10,7 @@ from include.commands.enrich import enrich
 from include.commands.erase import erase
 from include.commands.ingest import sync
 from include.commands.query import Narrowing, search, searcher
-from include.enrichment.work import decide, waiting
+from include.enrichment.work import decide, describe_batch, plan, waiting
 
 CHAT = {
     "RAG_EMBEDDER": "fake:32",
@@ -118,6 +118,14 @@ def test_a_bad_reply_is_asked_for_once_more_then_set_aside(at, api, chat, faults
     assert enrich(at(), most=10, again=True)[0]["accepted"] == 1
 
 
+def test_what_was_set_aside_is_asked_again_although_its_replies_are_kept(at, api):
+    kept = {"RAG_RESPONSE_CACHE_SECONDS": "86400"}
+    api.control(chat=["no json", "{still none", said()])
+    assert enrich(at(**kept), most=10)[0]["set_aside"] == 1
+    assert enrich(at(**kept), most=10, again=True)[0]["accepted"] == 1
+    assert len(api.rows()) == 3
+
+
 def test_neighbours_of_a_bad_text_are_described_and_a_second_reply_may_be_good(at, api, inbox):
     (inbox / "two.txt").write_text("Another document, about something else entirely.\n")
     sync(at())
@@ -158,6 +166,20 @@ def test_a_budget_stops_it_and_the_next_run_goes_on(at, api):
     assert (done["open"], done["set_aside"], status, api.rows()) == (1, 0, 1, [])
     api.control(chat=[said()])
     assert enrich(at(), most=10)[0]["accepted"] == 1
+
+
+def test_a_prompt_that_changes_during_a_run_describes_no_text_twice(at, api):
+    """The label moves between plan and batch: the description is kept as the new version's."""
+    version = {"version": "2", "template": "{{ text }} {{ fields | tojson }}"}
+    moved = json.dumps({"enrich": {"versions": [version], "labels": {"production": "2"}}})
+    old, new = at(), at(AIRFLOW_VAR_PROMPT_TEMPLATES=moved)
+    (batch,) = plan(old, old.artifacts("one"), most=10)
+    api.control(chat=[said()])
+    assert describe_batch(new, batch, new.artifacts("one")).accepted == 1
+    assert describe_batch(new, batch, new.artifacts("one")).known == 1
+    assert plan(new, new.artifacts("two"), most=10) == []
+    assert len(plan(old, old.artifacts("three"), most=10)) == 1
+    assert len(api.rows()) == 1
 
 
 def test_an_injection_in_a_document_fills_in_data_and_nothing_else(at, api, inbox):

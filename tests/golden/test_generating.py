@@ -158,12 +158,12 @@ def test_a_bad_reply_is_asked_for_once_more_then_set_aside_and_tried_again_only_
     at, api, chat, faults, reason
 ):
     api.control(chat=chat, faults=faults)
-    _, done = run(at(), most=1)
+    _, done = run(at(RAG_RESPONSE_CACHE_SECONDS="86400"), most=1)
     assert (done.set_aside, done.kept, len(api.rows())) == (1, 0, 2)
     assert at().tables.golden_passages.read(["reason"])["reason"][0].startswith(reason)
     run(at(), api, good)
     assert len(api.rows()) == 4
-    work, done = run(at(), api, good, again=True)
+    work, done = run(at(RAG_RESPONSE_CACHE_SECONDS="86400"), api, good, again=True)
     assert (work.passages, done.kept, done.known) == (1, 1, 0)
 
 
@@ -187,11 +187,13 @@ def test_documents_take_turns_and_a_seed_decides(at_source, inbox):
 def test_above_the_threshold_nothing_is_paid_without_approval(at, api):
     prices = {"stand-in-chat": {"input_per_million_usd": "0", "output_per_million_usd": "1000"}}
     dear = at(
-        AIRFLOW_VAR_RAG_PRICES=json.dumps(prices), AIRFLOW_VAR_RAG_BUDGETS='{"approval_usd": 2}'
+        AIRFLOW_VAR_RAG_PRICES=json.dumps(prices), AIRFLOW_VAR_RAG_BUDGETS='{"approval_usd": 5}'
     )
     work = plan(dear, dear.artifacts("x"), most=10, seed=7)
-    assert f"{work.cost_usd:f}" == "2.4"  # 3 passages of at most 800 tokens
-    with pytest.raises(ApprovalError, match=r"Asking about 3 passages costs up to 2\.4 USD"):
+    assert (
+        f"{work.cost_usd:f}" == "7.2"
+    )  # 3 passages of at most 800 tokens, and 1,600 where the reply cannot be used
+    with pytest.raises(ApprovalError, match=r"Asking about 3 passages costs up to 7\.2 USD"):
         require_approval(work, dear)
     cheap = plan(dear, dear.artifacts("y"), most=2, seed=7)
     require_approval(cheap, dear)

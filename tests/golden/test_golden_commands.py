@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from include.commands.ingest import sync
 from include.commands.main import main
 from include.evaluation.questions import load_questions
-from include.golden.kept import FEWEST
+from include.golden.kept import FEWEST, questions_of
+from include.golden.titles import propose
 from include.judging import Asked, golden_questions, state_of
 
 NAMES = ("amber", "birch", "cedar", "dune", "ember", "fjord", "grove", "heron", "iris", "jade")
@@ -31,6 +33,17 @@ def command(environment, inbox, monkeypatch, capsys):
         return status, json.loads(said.out) if said.out else said.err
 
     return run
+
+
+def test_a_heading_that_occurs_twice_is_shown_with_the_text_below_its_own(world, inbox):
+    parts = [f"## Version {n}\n\n### What is new\n\nIt is news of {n}.\n" for n in (2, 1)]
+    (inbox / "log.md").write_text("# Changes\n\n" + "\n".join(parts))
+    sync(platform := world())
+    propose(platform.tables, most=20, seed=7)
+    shown = {row["question"]: row["passage"] for row in questions_of(platform.tables)}
+    for number in (1, 2):
+        passage = shown[f"Changes: Version {number}: What is new"]
+        assert passage.startswith(f"What is new\n\nIt is news of {number}.")
 
 
 def test_without_a_model_titles_wait_and_what_is_accepted_is_asked(command, world, tmp_path):
@@ -109,6 +122,17 @@ def test_people_are_shown_questions_places_and_what_comes_next(command, capsys):
     assert "Evaluations ask the 10 accepted ones" in capsys.readouterr().out
 
 
+def test_an_api_that_goes_down_leaves_a_receipt_of_what_was_paid(command, api, monkeypatch):
+    for name, value in (
+        api.environment(tries=1) | {"RAG_CHAT_MODEL": "openai:stand-in-chat"}
+    ).items():
+        monkeypatch.setenv(name, value)
+    api.control(faults=["", *["503"] * 9], chat=['{"questions": []}'])
+    status, answer = command("golden", "generate")
+    assert (status, answer["set_aside"], answer["open"], bool(answer["stopped"])) == (1, 0, 9, True)
+    assert float(answer["cost_usd"]) > 0
+
+
 def test_a_model_that_is_configured_is_priced_and_needs_approval(command, monkeypatch):
     endpoint = {"conn_type": "openai", "host": "http://127.0.0.1:1/v1", "password": "x",
                 "extra": {"tokenizer": "words", "tries": 1}}  # fmt: skip
@@ -122,7 +146,7 @@ def test_a_model_that_is_configured_is_priced_and_needs_approval(command, monkey
         monkeypatch.setenv(name, value)
     status, said = command("golden", "generate")
     assert status == 1
-    assert "Asking about 10 passages costs up to 8 USD" in said
-    status, answer = command("golden", "generate", "--approve-usd", "8")
-    assert (status, answer["kept"], answer["estimated_cost_usd"]) == (1, 0, "8")
+    assert "Asking about 10 passages costs up to 24 USD" in said
+    status, answer = command("golden", "generate", "--approve-usd", "24")
+    assert (status, answer["kept"], answer["estimated_cost_usd"]) == (1, 0, "24")
     assert answer["stopped"]

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from include.batch_api.provider import Provider
 from include.commands.ingest import sync
 from include.commands.reembed import plan, reembed
 from include.errors import ConfigurationError
@@ -116,6 +118,30 @@ def test_a_second_batch_of_the_same_name_is_cancelled(connected, api):
     api.control(batch_seconds=0)
     assert run.embed().left == 0
     require_paid_once(api, platform)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Provider):
+    """The provider for a process that is stopped after its last check, before its request."""
+
+    meanwhile: Callable[[], object] = lambda: None
+
+    def create(self, file_id: str, key: str, attempt: int) -> str:
+        self.meanwhile()
+        return Provider.create(self, file_id, key, attempt)
+
+
+def test_a_process_that_was_stopped_before_its_request_creates_no_second_batch(connected, api):
+    platform = connected(POLL, **BUDGETS)
+    run = Run(platform, "one", texts(9))
+    other = Run(connected(POLL, **BUDGETS), "two", texts(9), later=HOUR)
+    work = run.by_batch.work
+    stopped = Stopped(work.provider.remote, other.embed)
+    submitter = replace(work.submitter, provider=stopped)
+    run.by_batch = replace(run.by_batch, work=replace(work, submitter=submitter))
+    assert (run.embed().left, run.cached(), created(platform)) == (0, 9, 1)
+    require_paid_once(api, platform)
+    assert left_of(platform, "day")["reserved"] == {}
 
 
 def test_a_batch_at_another_endpoint_is_not_taken_for_lost(connected, api):

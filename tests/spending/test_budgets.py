@@ -8,16 +8,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from include.commands import reembed as reembedding
 from include.commands import show
+from include.commands.compare import Comparison, compare
+from include.commands.evaluate import Asked as Evaluating
+from include.commands.evaluate import evaluate
 from include.commands.ingest import plan, sync
 from include.commands.main import main
 from include.commands.reembed import reembed, target
 from include.commands.state import status
-from include.errors import ApprovalError, BudgetError, ConfigurationError
+from include.errors import ApprovalError, BudgetError, ConfigurationError, TransientError
 from include.settings import Budgets
 from include.spending.budget import Budget
 from include.spending.caller import Caller
@@ -105,6 +109,42 @@ def test_a_budget_of_a_run_is_that_runs_alone(connected):
     assert Decimal(day["spent"]) == 2 * Decimal(FIVE_CALLS)
 
 
+def golden(tmp_path) -> Path:
+    file = tmp_path / "golden.jsonl"
+    file.write_text('{"id": "1", "question": "one", "relevant": {"a.txt": 1}}\n')
+    return file
+
+
+COMMANDS = {
+    "reembed": lambda platform, _: reembed(
+        target(platform, "RAG_EMBEDDER=openai:stand-in-embed@32")
+    ),
+    "evaluate": lambda platform, file: evaluate(platform, Evaluating(questions=file)),
+    "compare-chunkers": lambda platform, file: compare(
+        platform, Comparison(file, ["tokens"], tokens=(16,))
+    ),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_budget_of_a_run_holds_for_every_command_that_is_one(
+    connected, api, inbox, tmp_path, command
+):
+    (inbox / "a.txt").write_text("one two three " * 20)
+    first = {"RAG_EMBEDDER": "fake:32"} if command == "reembed" else {}
+    sync(connected(**first))
+    calls = len(api.rows())
+    with pytest.raises(BudgetError, match=r"run_usd of .*cli-"):
+        COMMANDS[command](connected(**first, **budgets(run_usd="0")), golden(tmp_path))
+    assert len(api.rows()) == calls
+
+
+def test_comparing_chunkers_tells_what_each_costs(connected, inbox, tmp_path):
+    (inbox / "a.txt").write_text("one two three " * 20)
+    (row,) = compare(connected(), Comparison(golden(tmp_path), ["tokens"]))["strategies"]
+    assert Decimal(row["estimated_cost_usd"]) == row["tokens_embedded"] * Decimal("0.00000002") > 0
+
+
 @everywhere
 def test_what_was_spent_while_no_budget_was_set_counts(connected):
     free = connected()
@@ -113,6 +153,33 @@ def test_what_was_spent_while_no_budget_was_set_counts(connected):
     platform = connected(**budgets(daily_usd=FIVE_CALLS))
     platform.embedder.embed_query("word")
     with pytest.raises(BudgetError):
+        platform.embedder.embed_query("word")
+
+
+def test_what_only_the_budget_of_a_run_has_counted_counts_for_the_day(connected):
+    """The Variable had both budgets, then that of runs alone, and has both again."""
+    both = budgets(daily_usd=FIVE_CALLS, run_usd="1")
+    connected(**both).embedder.embed_query("word")
+    between = connected(**budgets(run_usd="1"))
+    between.caller = Caller(run="r")
+    for _ in range(3):
+        between.embedder.embed_query("word")
+    platform = connected(**both)
+    platform.embedder.embed_query("word")
+    with pytest.raises(BudgetError, match="daily_usd"):
+        platform.embedder.embed_query("word")
+
+
+def test_what_only_the_budget_of_the_day_has_counted_counts_for_a_run(connected):
+    for limits in ({"run_usd": FIVE_CALLS}, {"daily_usd": "1"}):
+        platform = connected(**budgets(**limits))
+        platform.caller = Caller(run="r")
+        for _ in range(2):
+            platform.embedder.embed_query("word")
+    platform = connected(**budgets(run_usd=FIVE_CALLS))
+    platform.caller = Caller(run="r")
+    platform.embedder.embed_query("word")
+    with pytest.raises(BudgetError, match="run_usd of r"):
         platform.embedder.embed_query("word")
 
 
@@ -248,6 +315,20 @@ def test_a_sync_that_meets_its_budget_keeps_what_it_paid_and_the_next_goes_on(
     receipt, _ = sync(connected(**few, **budgets(run_usd="0.000001")))
     assert (receipt["reused"], receipt["embedded"], receipt["published"]) == (4, 6, 10)
     assert len(api.rows(charged=True)) == 10
+
+
+@pytest.mark.parametrize("end", ["budget", "outage"])
+def test_requests_paid_before_the_end_of_a_write_are_not_paid_again(connected, inbox, api, end):
+    """A write to the cache holds several requests; the third of five is not answered."""
+    write(inbox, 10)
+    limits = budgets(run_usd="0.0000006") if end == "budget" else {}
+    api.control(faults=["", "", *["503"] * 2] if end == "outage" else [], retry_after="0")
+    with pytest.raises(BudgetError if end == "budget" else TransientError):
+        sync(connected({"max_inputs": 2, "tries": 2}, **limits))
+    assert len(api.rows(charged=True)) == 2
+    receipt, _ = sync(connected({"max_inputs": 2}))
+    assert (receipt["reused"], receipt["embedded"]) == (4, 6)
+    assert len(api.rows(charged=True)) == 5
 
 
 def test_local_models_cost_nothing_and_need_no_connection(world, inbox):

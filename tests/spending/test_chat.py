@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -44,6 +45,19 @@ def test_an_identical_request_is_asked_once_and_the_hit_is_free(connected, api):
     assert (again.text, again.cached, again.cost_usd) == ("first", True, 0)
     assert [each.status for each in entries(platform)] == ["ok", "cached"]
     assert len(api.rows()) == 1
+
+
+@pytest.mark.parametrize(
+    "kept", ["[]", '{"expires": "x"}', '{"expires": 9e12, "value": [1]}',
+             '{"expires": 9e12, "value": {"text": "first", "input_tokens": "many"}}'],
+)  # fmt: skip
+def test_a_stored_answer_that_is_damaged_is_asked_for_again(connected, api, kept):
+    platform = connected(**ONE)
+    platform.chat_model.complete(ASK)
+    (path,) = platform.lake.objects.list("responses/")
+    platform.lake.objects.write(path, kept.encode())
+    assert not connected(**ONE).chat_model.complete(ASK).cached
+    assert connected(**ONE).chat_model.complete(ASK).cached
 
 
 @pytest.mark.parametrize(
@@ -119,6 +133,32 @@ def test_a_cut_answer_says_so_and_is_not_kept(connected, api):
     chat = connected(**ONE).chat_model
     assert chat.complete(ASK).finish_reason == "length"
     assert not chat.complete(ASK).cached
+
+
+def test_a_question_that_was_withheld_counts_as_paid(connected, api):
+    """Azure refuses it with status 400 after having read it, and charges that."""
+    api.control(faults=["filtered"])
+    platform = connected(**ONE)
+    with pytest.raises(ModelError):
+        platform.chat_model.complete(ASK)
+    (entry,) = entries(platform)
+    assert (entry.status, entry.tokens.input, entry.cost_usd > 0) == ("unknown", 11, True)
+
+
+@pytest.mark.parametrize("said", ["many", -4, 1.5, [2], float("nan")])
+def test_a_count_of_cached_tokens_that_is_none_changes_nothing(connected, api, said):
+    api.control(chat=["four"], cached_tokens=said)
+    platform = connected(**ONE)
+    assert platform.chat_model.complete(ASK).text == "four"
+    (entry,) = entries(platform)
+    assert (entry.status, entry.tokens.input, entry.tokens.cached) == ("ok", 3, 0)
+
+
+def test_cached_tokens_that_the_provider_tells_cost_what_they_cost(connected, api):
+    prices = {"stand-in-chat": {"input_per_million_usd": 3, "cached_input_per_million_usd": 1}}
+    api.control(chat=["four"], cached_tokens=2)
+    platform = connected(**ONE, AIRFLOW_VAR_RAG_PRICES=json.dumps(prices))
+    assert platform.chat_model.complete(ASK).cost_usd == Decimal("0.000005")
 
 
 @pytest.mark.parametrize("fault", ["html", "content_filter"])

@@ -76,6 +76,13 @@ def test_a_call_that_the_ledger_never_saw_is_found(used, tmp_path):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("a,b\n1,2\n", "column for day"), ("date,model,input_tokens\nx,y,z\n", "Line 2"),
+     ("date,model,input_tokens\n2026-01-01\n", "Line 2"),
+     ("date,model,input_tokens\n2026-01-01,m,1\n,m,1\n", "Line 3"),
+     ("date,model,input_tokens\n2026-01-01,m,nan\n", "Line 2"),
+     ("date,model,input_tokens\n2026-01-01,m,-Infinity\n", "Line 2"),
+     ("date,model,input_tokens\n2026-01-01,m,1e999999\n", "Line 2"),
+     ("date,model,input_tokens\n99999999999,m,1\n", "Line 2"),
+     ("date,model,input_tokens\n2026-01-01,\x00,1\n2026-01-01,m,%s\n" % ("1" * 200_000), "usage export"),
      ("date,model,input_tokens\n", "no rows")],
 )  # fmt: skip
 def test_an_export_that_cannot_be_read_is_told(used, tmp_path, text, expected):
@@ -95,6 +102,7 @@ def test_the_commands_print_the_contract_keys(environment, monkeypatch, capsys):
     assert main(["costs", "--by", "day"]) == 0
     assert "$0 for 0 calls" in capsys.readouterr().out
     assert main(["costs", "--days", "0"]) == 2
+    assert main(["costs", "--days", "1000000000"]) == 2
     assert main(["reconcile", "/nowhere.csv"]) == 2
     assert "/nowhere.csv" in capsys.readouterr().err
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from include.errors import LakeError
+from include.errors import CommitConflictError, LakeError
 from include.spending.caller import Caller
 from include.spending.entries import DONE, RESERVED, Entry, Purpose, new_call_id
 from include.spending.ledger import Ledger, total
@@ -174,3 +175,57 @@ def test_maintenance_merges_old_days_only(world):
     assert len(list(platform.lake.objects.list("ledger/"))) == 5
     ledger = Ledger(platform.lake.objects)
     assert len(list(ledger.entries(ledger.days()[0]))) == 6
+
+
+class Interleaved(LocalObjects):
+    """A folder in which somebody does something right after the segments of a day were brought together."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def write(self, path: str, data: bytes) -> str:
+        written = super().write(path, data)
+        if "/merged-" in path:
+            self.meanwhile()
+        return written
+
+
+def test_what_is_written_while_a_day_is_merged_is_not_deleted(tmp_path):
+    """A batch that is settled days later, in a segment that was listed already."""
+    objects = Interleaved(tmp_path)
+    writer, other = Ledger(objects), Ledger(objects)
+    calls = [entry() for _ in range(3)]
+    writer.write(calls[0])
+    other.write(calls[1])
+    objects.meanwhile = lambda: writer.write(calls[2])
+    other.merge(DAY.date() + timedelta(days=1))
+    assert {each.id for each in other.entries(DAY.date(), DAY.date())} == {
+        each.id for each in calls
+    }
+    objects.meanwhile = lambda: None
+    other.merge(DAY.date() + timedelta(days=1))
+    assert len(list(objects.list("ledger/"))) == 1
+
+
+class Delaying(LocalObjects):
+    """A folder to which its first write can come once more, late, as a network may bring it."""
+
+    late: Callable[[], object] | None = None
+
+    def write(self, path: str, data: bytes) -> str:
+        self.late = self.late or (lambda: LocalObjects.write(self, path, data))
+        return super().write(path, data)
+
+    def write_if(self, path: str, data: bytes, etag: str | None) -> str:
+        self.late = self.late or (lambda: LocalObjects.write_if(self, path, data, etag))
+        return super().write_if(path, data, etag)
+
+
+def test_a_write_that_arrives_again_and_late_takes_no_call_away(tmp_path):
+    objects = Delaying(tmp_path)
+    ledger, calls = Ledger(objects), [entry() for _ in range(3)]
+    for each in calls:
+        ledger.write(each)
+    assert objects.late is not None
+    with suppress(CommitConflictError):
+        objects.late()
+    assert {each.id for each in read(objects)} == {each.id for each in calls}

@@ -14,6 +14,7 @@ import pytest
 from include.errors import ConfigurationError, TransientError
 from include.settings import REPOSITORY
 from include.spending.limiter import Limiter, Rates, moving_windows
+from include.spending.windows import FileStorage
 from tests.standin.redis_server import redis_server
 
 WINDOW, SECONDS = 1, 4
@@ -26,6 +27,16 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
         return
     with redis_server(tmp_path) as url:
         yield url, tmp_path
+
+
+def test_a_clock_that_was_set_back_stops_no_call(tmp_path):
+    now = [10_000.0]
+    windows = FileStorage(tmp_path, lambda: now[0])
+    assert windows.acquire_entry("k", 2, 60, 2)
+    now[0] -= 3_600
+    assert windows.acquire_entry("k", 2, 60, 2)
+    assert not windows.acquire_entry("k", 2, 60, 1)
+    assert windows.get_moving_window("k", 2, 60) == (now[0], 2)
 
 
 def under_load(backend: tuple[str, Path], *numbers: int, processes: int = 4) -> list[float]:

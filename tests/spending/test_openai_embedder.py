@@ -105,6 +105,16 @@ def test_a_lost_answer_counts_as_paid_and_is_asked_for_again(connected, api, fau
     assert {row["id"] for row in api.rows(charged=True)} == {lost.id, found.id}
 
 
+@pytest.mark.parametrize("fault", ["408", "502", "504", "524"])
+def test_what_a_gateway_gave_up_waiting_for_may_have_been_charged(connected, api, fault):
+    api.control(faults=[fault], retry_after="0")
+    platform = connected()
+    platform.embedder.embed_documents(["one two"])
+    lost, found = entries(platform)
+    assert (lost.status, lost.error, lost.tokens.counted) == ("unknown", f"status {fault}", True)
+    assert lost.cost_usd == found.cost_usd > 0
+
+
 @pytest.mark.parametrize("fault", ["too few", "nan", "wrong dimensions", "html"])
 def test_a_useless_answer_is_refused_and_in_the_ledger(connected, api, fault):
     api.control(faults=[fault])
@@ -203,6 +213,10 @@ def test_a_missing_connection_says_what_to_create(connected):
     [
         ({"conn_type": "openai"}, "has no password"),
         ({"conn_type": "openai", "password": "k", "host": "http://u:p@h/v1"}, "without user"),
+        ({"conn_type": "openai", "password": "k", "host": "http://h/v1?key=k"}, "or query in it"),
+        ({"conn_type": "openai", "password": "sk-1234567\n"}, "a key of .* has 11"),
+        ({"conn_type": "openai", "password": "sk-1 234567"}, "a key of"),
+        ({"conn_type": "openai", "password": "sk-1234\u2013567"}, "a key of"),
         ({"conn_type": "openai", "password": "k", "extra": {"timeout": 0}}, "timeout from"),
         (
             {"conn_type": "openai", "password": "k", "extra": {"timout": 1}},
@@ -212,5 +226,6 @@ def test_a_missing_connection_says_what_to_create(connected):
 )
 def test_an_impossible_connection_is_told(connected, connection, expected):
     platform = connected(AIRFLOW_CONN_OPENAI_DEFAULT=json.dumps(connection))
-    with pytest.raises(ConfigurationError, match=expected):
+    with pytest.raises(ConfigurationError, match=expected) as caught:
         find_endpoint(platform.deployment)
+    assert "sk-1" not in str(caught.value)

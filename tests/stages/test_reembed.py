@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from include.commands.ingest import sync
 from include.commands.query import search, searcher
-from include.commands.reembed import reembed
+from include.commands.reembed import days, plan, reembed, target
 from include.commands.state import drop_index
 from include.commands.verify import verify
 from include.embedding.fake import FakeEmbedder
@@ -18,6 +19,7 @@ from include.indexes import of_values
 from include.stages import publish as publish_stage
 from include.stages.coverage import coverage
 from include.stages.fill import begin, prepare_share, publish_share, share
+from include.stages.promotion import Request, promote
 from include.stages.retire import drop_retired
 from include.storage.registry import Registry
 from include.wiring import Platform, new_run_id
@@ -91,6 +93,15 @@ def test_after_the_switch_everything_follows_what_is_live(world, corpus):
     assert len(set(index_content(world()).values())) == 4
 
 
+def test_a_target_is_what_differs_from_the_live_index(world, corpus):
+    sync(platform := world())
+    live = filled(platform)
+    platform.registry.promote(live.index_name)
+    other = target(world(), "RAG_EMBEDDER=fake:24")
+    expected = live.settings.index_values | {"RAG_EMBEDDER": "fake:24"}
+    assert other.settings.index_values == expected
+
+
 def test_a_rollback_is_made_good_by_the_next_sync_without_paying_again(world, corpus):
     sync(platform := world())
     other = filled(platform)
@@ -139,6 +150,30 @@ def test_a_fill_that_is_overtaken_by_an_ingestion_says_what_is_missing(world, co
     done = publish_share(accepted, other.destination)
     assert (done.missing, done.state) == (1, "building")
     assert filled(world()).registry.get(other.index_name).state == "candidate"
+
+
+def test_what_is_missing_is_told_with_the_days_of_its_ingestion(world, corpus):
+    sync(platform := world())
+    rows = platform.tables.documents.read().sort("uri")
+    moments = [datetime(2026, 1, day, 12, tzinfo=UTC) for day in (3, 1, 2)]
+    at = pl.Series("first_ingested", moments).cast(rows["first_ingested"].dtype)
+    platform.tables.documents.upsert(rows.with_columns(at).to_arrow())
+    planned = plan(of_values(world(), OTHER))
+    assert (planned["missing"], planned["missing_days"]) == (3, ("2026-01-01", "2026-01-03"))
+    some = reembed(of_values(world(), OTHER), days("2026-01-01", "2026-01-01"))
+    assert (some["missing"], some["missing_days"]) == (2, ("2026-01-02", "2026-01-03"))
+    done = reembed(of_values(world(), OTHER))
+    assert (done["missing"], done["missing_days"]) == (0, ())
+
+
+def test_an_index_that_was_just_begun_is_refused_with_what_fills_it(world, corpus):
+    sync(platform := world())
+    other = of_values(platform, OTHER)
+    begin(other.destination, "one", datetime.now(UTC))
+    request = Request(other.index_name, "a test", "in a hurry")
+    told = "3 documents are missing.*reembed --target 'RAG_EMBEDDER=fake:48 RAG_CHUNK_TOKENS=40'"
+    with pytest.raises(ConfigurationError, match=told):
+        promote(request, platform.registry, platform.tables, platform.store, now=datetime.now(UTC))
 
 
 def test_an_index_of_the_other_model_is_asked_with_its_own_model(world, corpus):

@@ -212,6 +212,60 @@ def test_an_equal_model_passes_and_goes_live(world: World, corpus: Path):
     assert platform.registry.live().name == other.index_name
 
 
+def test_of_two_that_passed_the_second_goes_live_only_beside_what_is_live_by_then(
+    world: World, corpus: Path
+):
+    sync(platform := world())
+    names = []
+    for tokens in ("60", "70"):
+        other = of_values(world(), {"RAG_CHUNK_TOKENS": tokens})
+        reembed(other)
+        judge(world(), questions(), Asked(other.index_name, "live", "vector"), "one")
+        names.append(other.index_name)
+    first, second = names
+    make_live(platform, first, overrule="")
+    with pytest.raises(GateError, match=f"held against '{platform.index_name}'.*'{first}' is live"):
+        make_live(platform, second, overrule="")
+    judge(world(), questions(), Asked(second, "live", "vector"), "two")
+    make_live(platform, second, overrule="")
+    assert platform.registry.live().name == second
+
+
+class Overtaken:
+    """An ObjectStore whose first write finds that another process has just promoted an index."""
+
+    def __init__(self, inner: ObjectStore, name: str) -> None:
+        self._inner, self._name = inner, name
+
+    def read(self, path: str) -> Stored | None:
+        return self._inner.read(path)
+
+    def write_if(self, path: str, data: bytes, etag: str | None) -> str:
+        name, self._name = self._name, ""
+        if name:
+            Registry(self._inner).promote(name)
+        return self._inner.write_if(path, data, etag)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} was called")
+
+
+def test_a_promotion_that_is_overtaken_by_another_is_refused(world: World, corpus: Path):
+    sync(platform := world())
+    names = []
+    for tokens in ("60", "70"):
+        other = of_values(world(), {"RAG_CHUNK_TOKENS": tokens})
+        reembed(other)
+        judge(world(), questions(), Asked(other.index_name, "live", "vector"), "one")
+        names.append(other.index_name)
+    first, second = names
+    objects = Overtaken(platform.lake.objects, first)
+    request, now = Request(second, "a test"), datetime.now(UTC)
+    with pytest.raises(GateError, match=f"'{first}' is live"):
+        promote(request, Registry(objects), platform.tables, platform.store, now=now)  # type: ignore[arg-type]
+    assert platform.registry.live().name == first
+
+
 def _shuffle(other: Platform) -> None:
     """Every text gets the vector of another text."""
     real = other.embedder.embed_documents

@@ -55,11 +55,13 @@ class Batches:
         return {"id": name, "object": "file", "bytes": len(data), "created_at": int(time.time()),
                 "filename": "requests.jsonl", "purpose": "batch", "status": "processed"}  # fmt: skip
 
-    def create(self, body: Json) -> Json:
-        """Begins a batch."""
+    def create(self, body: Json) -> Json | None:
+        """Begins a batch; None without its file."""
         assert body["endpoint"] == "/v1/embeddings", body
         assert body["completion_window"] == "24h", body
         with self._lock:
+            if body["input_file_id"] not in self.files:
+                return None
             batch = _Batch(
                 f"batch_{next(self._number)}", body["input_file_id"], body.get("metadata") or {}, time.time()
             )  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 CHARGED = frozenset({"slow", "cut", "html", "no usage", "too few", "nan", "wrong dimensions",
-                     "malformed", "length", "content_filter",
+                     "malformed", "length", "content_filter", "filtered",
                      "break", "error event"})  # fmt: skip
 """Faults after which the meter has charged; of the others (429, 500, 400, 401) it charges none."""
 
@@ -32,6 +32,7 @@ class Behaviour:
         self.slow_seconds = 2.0
         self.word_seconds = 0.0
         self.retry_after = "0.05"
+        self.cached_tokens: Any = None
         self.key = ""
         self.refuse_models: list[str] = []
         self.requests_per_minute = 0

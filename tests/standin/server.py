@@ -141,6 +141,8 @@ class Handler(BaseHTTPRequestHandler):
         if fault.isdigit():
             return self._send(int(fault), {"error": {"message": "no", "code": fault}})
         made = held.create(json.loads(data))
+        if made is None:
+            return self._send(400, {"error": {"message": "No such File object", "code": "400"}})
         if fault == "cut":
             self.close_connection = True
             self.connection.close()
@@ -201,23 +203,26 @@ class Handler(BaseHTTPRequestHandler):
         reason = fault if fault in ("length", "content_filter") else said.get("finish_reason")
         asked = sum(words(str(message["content"])) for message in body["messages"])
         self._charge(body, asked, words(content), fault)
+        if fault == "filtered":
+            return self._send(400, {"error": {"message": "no", "code": "content_filter"}})
         if self._broken(fault):
-            return
-        usage = {
+            return None
+        usage: Json = {
             "prompt_tokens": asked,
             "completion_tokens": words(content),
             "total_tokens": asked + words(content),
         }
+        if (cached := self.server.behaviour.cached_tokens) is not None:
+            usage["prompt_tokens_details"] = {"cached_tokens": cached}
         if body.get("stream"):
             asked_for = (body.get("stream_options") or {}).get("include_usage")
             told = usage if asked_for and fault != "no usage" else None
             self._stream(
                 body, content, fault if fault in ("break", "error event") else reason, told
             )
-            return
+            return None
         answer = _completion(body, {"message": {"role": "assistant", "content": content}}, reason)
-        self._send(200, answer if fault == "no usage" else answer | {"usage": usage})
-        return
+        return self._send(200, answer if fault == "no usage" else answer | {"usage": usage})
 
     def _stream(self, body: Json, content: str, reason: str | None, usage: Json | None) -> None:
         """Words one by one; `break` hangs up after half of them, `error event` says so instead."""

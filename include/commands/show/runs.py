@@ -11,12 +11,14 @@ _CLASSES = ("added", "changed", "moved", "copied", "metadata", "removed")
 
 def plan(answer: Json) -> str:
     """What would change, then what would be embedded, what it would cost, and who is asked."""
+    from include.stages.coverage import told
+
     changes = ", ".join(f"{answer[name]} {name}" for name in _CLASSES if answer.get(name))
     other, batches = "target" in answer, answer.get("estimated_batch_cost_usd")
     in_batches = f", or ${batches} with --batch-api" if batches else ""
     lines = [
-        f"Index {answer['index']}: {answer['missing']} of {answer['documents']} documents are missing, "
-        f"{answer['surplus']} are surplus."
+        f"Index {answer['index']}: {answer['missing']} of {answer['documents']} documents are missing"
+        f"{told(answer['missing_days'])}, {answer['surplus']} are surplus."
         if other
         else f"Documents: {changes or 'nothing changed'}; {answer['unchanged']} unchanged."
     ]
@@ -62,7 +64,12 @@ def indexes(answer: Json) -> str:
     """One line an index."""
     if not answer["indexes"]:
         return "No index yet: run `python -m include sync`."
-    return "\n".join(f"{each['state']:<10} {each['name']}" for each in answer["indexes"])
+    return "\n".join(map(_index, answer["indexes"]))
+
+
+def _index(entry: Json) -> str:
+    lacks = f"  lacks {entry['missing']} documents" if entry["missing"] else ""
+    return f"{entry['state']:<10} {entry['name']}{lacks}"
 
 
 def _verdict(answer: Json, command: str) -> list[str]:
