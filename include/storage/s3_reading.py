@@ -35,8 +35,8 @@ def object_stamp(etag: str, size: int, modified: datetime) -> str:
 def read_object(client: BaseClient, place: S3Place, key: str, limit_bytes: int) -> ObjectRead:
     """The object as it is now.
 
-    Raises DocumentError: `vanished`, `unreadable`, `too_large`, or `changed_while_read` when it was
-    replaced between two pieces; ConfigurationError or TransientError when it is not its own fault.
+    Raises DocumentError: `vanished`, `unreadable` (also when its connection always breaks, so that it
+    holds up no other), `too_large`, or `changed_while_read` when it was replaced between two pieces; ConfigurationError or TransientError when it is not its own fault.
     """
     target = {"Bucket": place.bucket, "Key": place.key(key)}
     with translated(place.uri(key)):
@@ -66,9 +66,11 @@ def _whole(client: BaseClient, target: dict[str, str], body: Any, key: str, size
             for block in body.iter_chunks(_BLOCK):
                 raw += block
             break
-        except (HTTPClientError, IncompleteReadError):
+        except (HTTPClientError, IncompleteReadError) as error:
             if attempt == _CONTINUATIONS:
-                raise
+                times = f"{attempt + 1} times in a row, {len(raw)} of {size} bytes came"
+                detail = f"The connection broke while {key!r} was read, {times}."
+                raise DocumentError("unreadable", detail) from error
             if len(raw) >= size:
                 break
             rest = _get(client, {**target, "Range": f"bytes={len(raw)}-"}, key)

@@ -136,5 +136,6 @@ def test_a_dear_generation_leaves_a_question_for_a_person(corpus, in_a_task, mon
     monkeypatch.setitem(_VARIABLES, "rag_prices", json.dumps(price))
     monkeypatch.setenv("AIRFLOW_VAR_RAG_BUDGETS", '{"approval_usd": 1}')
     planned = curating.plan(PARAMS)
-    assert (planned["passages"], planned["estimated_cost_usd"]) == (3, "2.4")
-    assert in_a_task["approval"]["subject"] == "Spend up to $2.4 on golden questions?"
+    # Three passages, each with a reply and, should it be of no use, a second one twice as long.
+    assert (planned["passages"], planned["estimated_cost_usd"]) == (3, "7.2")
+    assert in_a_task["approval"]["subject"] == "Spend up to $7.2 on golden questions?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -67,7 +68,9 @@ def test_four_syncs_and_maintenance_at_once_on_an_empty_lake_give_one_index(
     assert cold.overpaid(lake) == 0
 
 
-def test_ten_processes_that_write_the_cache_store_every_text_once(small: Scene):
+def test_ten_processes_that_write_the_cache_lose_no_text_and_compaction_leaves_one_row_of_each(
+    small: Scene,
+):
     lake = small.lake("cache")
     texts = [f"text {number}" for number in range(120)]
     running = []
@@ -78,6 +81,7 @@ def test_ten_processes_that_write_the_cache_store_every_text_once(small: Scene):
     hashes = list(paid(small.child(lake).register))
     cache = small.platform(lake).cache
     assert cache.missing(hashes) == []
+    cache.optimize(timedelta(days=7))
     assert cache.count() == len(hashes)
     found, vectors = cache.get(hashes)
     assert len(found) == len(hashes)
