@@ -47,6 +47,8 @@ def promote(
                 f"Index {index.name!r} is still being built: {index.missing} documents are "
                 f"missing. {_fill(index, registry)}"
             )
+        if index.state == "retired":
+            raise ConfigurationError(f"Index {index.name!r} is retired. {_fill(index, registry)}")
         if index.state == "candidate":
             _require_complete(index, registry, tables, store)
         promotion = {

@@ -18,7 +18,7 @@ import pytest
 from include.commands.ingest import sync
 from include.commands.reembed import reembed
 from include.embedding.fake import FakeEmbedder
-from include.errors import GateError, PlatformError
+from include.errors import ConfigurationError, GateError, PlatformError
 from include.evaluation.questions import Question
 from include.indexes import of_values, searcher
 from include.judging import Asked, judge
@@ -168,6 +168,17 @@ def test_who_rolled_back_and_how_long_it_took_is_in_the_log(
         assert rollback("ada", platform.registry).name == platform.index_name
     told = rf"stage=rollback by=ada index={platform.index_name} seconds=\d"
     assert re.search(told, caplog.text)
+
+
+def test_a_retired_index_tells_how_it_becomes_a_candidate_again(world: World, corpus: Path):
+    sync(platform := world())
+    first = platform.index_name
+    for values in (OTHER, {"RAG_CHUNK_TOKENS": "60"}):
+        reembed(other := of_values(world(), values))
+        make_live(platform, other.index_name)
+    told = r"is retired\. Fill it first: `python -m include reembed --target .*RAG_CHUNK_TOKENS="
+    with pytest.raises(ConfigurationError, match=told):
+        make_live(platform, first)
 
 
 def test_a_refusal_tells_its_first_reasons_and_counts_the_others():
