@@ -24,7 +24,7 @@ import polars as pl
 from include.commands import ingest
 from include.deployment import EnvironmentDeployment
 from include.documents import text_hash
-from include.embedding import cache, openai
+from include.embedding import cache, cached, openai
 from include.planning import batches
 from include.remote.client import Client
 from include.settings import REPOSITORY, Settings
@@ -56,8 +56,8 @@ def watched() -> Parts:
         (cache.EmbeddingCache, "get", "cache"),
         (cache.EmbeddingCache, "missing", "cache"),
         (cache.EmbeddingCache, "put", "cache"),
-        (cache.CachedEmbedder, "embed_documents", "cache"),
-        (cache.CachedEmbedder, "fill", "cache"),
+        (cached.CachedEmbedder, "embed_documents", "cache"),
+        (cached.CachedEmbedder, "fill", "cache"),
         (ingest, "embed", "stage"),
     ):
         parts.watch(owner, method, name)
