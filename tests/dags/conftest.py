@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +33,19 @@ def dags(airflow_home: Path) -> dict[str, Any]:
     bag = DagBag(str(REPOSITORY / "dags"))
     assert bag.import_errors == {}
     return dict(bag.dags)
+
+
+def forget_params(dag: Any) -> None:
+    """Airflow's `dag.test()` leaves what a run was given in the params of the Dag's tasks."""
+    given = dag.params.dump()
+    for task in dag.tasks:
+        task.params.update({name: given[name] for name in task.params if name in given})
+
+
+@pytest.fixture(autouse=True)
+def _params_as_written(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test sees the params of another."""
+    yield
+    if "dags" in request.fixturenames:
+        for dag in request.getfixturevalue("dags").values():
+            forget_params(dag)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.dags.conftest import forget_params
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 TAGS = {"ingestion", "source", "index", "maintenance", "quality", "review", "backfill", "llm"}
 DAGS = [
@@ -39,12 +41,10 @@ def fake_world(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> 
 def run(dag: Any, skip: str | None = None, **conf: Any) -> tuple[str, dict[str, Any]]:
     """Runs a Dag in this process; returns its state and its task instances by task id.
 
-    Airflow keeps `conf` in the Dag's params for later runs: name every param that matters.
     Tasks whose id matches `skip` are taken for done.
     """
-    before = dag.params.dump()
     dag_run = dag.test(run_conf=conf or None, mark_success_pattern=skip)
-    dag.params.update(before)  # Airflow keeps what a run was given
+    forget_params(dag)
     tasks: dict[str, list[Any]] = {}
     for instance in dag_run.get_task_instances():
         tasks.setdefault(instance.task_id, []).append(instance)
