@@ -150,7 +150,7 @@ class KeyedTable:
         )
 
     def append(self, rows: Rows) -> None:
-        """`insert_absent` for rows that their key determines: a third of its cost, no conflicts.
+        """`insert_absent` for rows that their key determines: half its cost, no conflicts.
 
         Writers that append a key at once leave a row each: `lookup` gives the first of them, and
         `optimize` deletes the others.

@@ -101,8 +101,8 @@ class LanceDatabase:
         """Makes an empty table elsewhere and puts its first version in place by one conditional write.
 
         Of lancedb's own creators each commits an empty version, over rows that others have
-        committed meanwhile: of eight processes that began a table at once rows were lost in one
-        try of twenty.
+        committed meanwhile: of eight processes that began a table at once rows were lost in 9 of
+        150 tries (docs/decisions/0021-a-table-is-made-by-one-conditional-write.md).
         """
         import lancedb
 

@@ -254,17 +254,22 @@ def test_an_equal_model_passes_and_goes_live(world: World, corpus: Path):
     assert platform.registry.live().name == other.index_name
 
 
-def test_of_two_that_passed_the_second_goes_live_only_beside_what_is_live_by_then(
-    world: World, corpus: Path
-):
-    sync(platform := world())
+def two_that_passed(world: World) -> list[str]:
+    """The names of two candidates, each held against what is live."""
     names = []
     for tokens in ("60", "70"):
         other = of_values(world(), {"RAG_CHUNK_TOKENS": tokens})
         reembed(other)
         judge(world(), questions(), Asked(other.index_name, "live", "vector"), "one")
         names.append(other.index_name)
-    first, second = names
+    return names
+
+
+def test_of_two_that_passed_the_second_goes_live_only_beside_what_is_live_by_then(
+    world: World, corpus: Path
+):
+    sync(platform := world())
+    first, second = two_that_passed(world)
     make_live(platform, first, overrule="")
     with pytest.raises(GateError, match=f"held against '{platform.index_name}'.*'{first}' is live"):
         make_live(platform, second, overrule="")
@@ -294,13 +299,7 @@ class Overtaken:
 
 def test_a_promotion_that_is_overtaken_by_another_is_refused(world: World, corpus: Path):
     sync(platform := world())
-    names = []
-    for tokens in ("60", "70"):
-        other = of_values(world(), {"RAG_CHUNK_TOKENS": tokens})
-        reembed(other)
-        judge(world(), questions(), Asked(other.index_name, "live", "vector"), "one")
-        names.append(other.index_name)
-    first, second = names
+    first, second = two_that_passed(world)
     objects = Overtaken(platform.lake.objects, first)
     request, now = Request(second, "a test"), datetime.now(UTC)
     with pytest.raises(GateError, match=f"'{first}' is live"):
